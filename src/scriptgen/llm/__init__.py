@@ -1,0 +1,1 @@
+"""The path to a language model: backends, router, timers. Knows nothing of sessions or tenants."""
