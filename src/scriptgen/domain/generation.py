@@ -35,6 +35,7 @@ class GenerationRequest:
     trace_id: str
     parameters: GenerationParameters = field(default_factory=GenerationParameters)
     product: Product | None = None
+    explicit_id: bool = False
     deduplicate: bool = True
 
 

@@ -24,9 +24,13 @@ class Principal:
     tokens_per_minute: int | None = None
     concurrent_generations: int | None = None
 
+    @property
+    def sees_all_users(self) -> bool:
+        return self.role == ADMIN_ROLE
+
     def may_see(self, owner_user_id: str) -> bool:
         """Whether a session owned by `owner_user_id` ("" for the whole tenant) is visible to this caller."""
-        return not owner_user_id or owner_user_id == self.user_id or self.role == ADMIN_ROLE
+        return not owner_user_id or owner_user_id == self.user_id or self.sees_all_users
 
     def may_write_for(self, category: str) -> bool:
         return not category or not self.allowed_categories or category in self.allowed_categories

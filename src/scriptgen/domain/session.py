@@ -113,6 +113,7 @@ class SessionHead:
     applied_version: int = 0
     pending: PendingRequest | None = None
     summary: str = ""
+    origin: str = ""  # fingerprint of the request that made the session
     create_time: int = 0
     update_time: int = 0
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .generation import Usage
 from .profile import StyleProfile
 from .session import Product
 
@@ -56,9 +57,11 @@ class WritingTask:
 class SkillPlan:
     """What a skill decided: scripts to write, or a reply, or (for an answer) a question for the model.
 
-    `reply` is shown to the operator. With tasks it stands beside the scripts.
+    `reply` is shown to the operator. With tasks it stands beside the scripts. `usage` counts the tokens of
+    model calls the skill itself made.
     """
 
     tasks: tuple[WritingTask, ...] = ()
     reply: str = ""
     warnings: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)

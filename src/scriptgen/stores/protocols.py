@@ -46,7 +46,8 @@ class SessionStore(Protocol):
 
     async def save(self, write: SessionWrite) -> None:
         """Apply atomically; raises `RevisionConflictError` when the stored revision is another,
-        `NotFoundError` when the session is gone. Repeating a write whose reply was lost succeeds.
+        `NotFoundError` when the session is gone. Repeating a write whose reply was lost succeeds: it is
+        known by its head, so two writers must never write equal heads (`update_time` tells them apart).
         """
 
     async def list(

@@ -1,0 +1,108 @@
+"""The word lists of the intent agent and the one automaton that finds them in a text.
+
+Loads `data/*.json`; decides nothing about what a found word means for a request.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import ahocorasick
+
+from .text import Normaliser
+
+#: The slot kinds of `data/terms.json` that are found by word and carry a canonical value.
+_TERM_KINDS = ("scenario", "sub_scenario", "weak_sub", "event", "style", "category")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A known word in a text: `kind` names its list, `value` its canonical value (a product's category)."""
+
+    kind: str
+    value: str
+    start: int
+    end: int
+
+
+class Lexicon:
+    """Finds every listed word, longest first from the left, whatever list it is of."""
+
+    def __init__(self) -> None:
+        products: dict[str, list[str]] = _load("products.json")
+        terms: dict[str, dict[str, list[str]]] = _load("terms.json")
+        parts: dict[str, list[str]] = _load("product_parts.json")
+        bounds: dict[str, list[str]] = _load("boundaries.json")
+        self.normalise = Normaliser(_load("characters.json"))
+        self.product_category: dict[str, str] = {
+            word: category for category, words in products.items() for word in words
+        }
+        self.events = frozenset(terms["event"])
+        self.suffix_category: dict[str, str] = {
+            suffix: kind.removeprefix("suffix:")
+            for kind, suffixes in parts.items()
+            if kind.startswith("suffix:")
+            for suffix in suffixes
+        }
+        self.modifiers = re.compile(f"(?:{_alternatives(parts['modifiers'])})$")
+        self.stop = re.compile(_alternatives(bounds["stop"]))
+        self.not_names = re.compile(_alternatives(bounds["not_names"]))
+        self._automaton = ahocorasick.Automaton()
+        # One-character products (包, 书) would be found inside other words: they count only as heads of a
+        # phrase that a pattern has cut out.
+        for word, category in self.product_category.items():
+            if len(word) > 1:
+                self._automaton.add_word(word, (len(word), "product", category))
+        for kind in _TERM_KINDS:
+            for value, words in terms[kind].items():
+                for word in words:
+                    self._automaton.add_word(word, (len(word), kind, value))
+        # Words that only contain a listed word (历史记录) are found first, being longer, and then dropped.
+        for word in bounds["plain"]:
+            self._automaton.add_word(word, (len(word), "plain", word))
+        self._automaton.make_automaton()
+
+    def mentions(self, text: str) -> list[Mention]:
+        """Non-overlapping mentions in normalised text, leftmost and then longest, in order."""
+        found: list[Mention] = []
+        for last, (length, kind, value) in self._automaton.iter_long(text):
+            start, end = last - length + 1, last + 1
+            if kind == "plain" or _inside_a_latin_word(text, start, end):
+                continue
+            found.append(Mention(kind, value, start, end))
+        return found
+
+    def category_of(self, phrase: str) -> str:
+        """The category of a noun phrase by its last known head, "" when no head is known."""
+        for start in range(len(phrase)):
+            category = self.product_category.get(phrase[start:])
+            if category:
+                return category
+        for length in (3, 2, 1):
+            category = self.suffix_category.get(phrase[-length:], "") if len(phrase) > length else ""
+            if category:
+                return category
+        return ""
+
+
+def _inside_a_latin_word(text: str, start: int, end: int) -> bool:
+    """Whether an ASCII word or number was cut out of a longer one (`38` in `1380`)."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    return (_wordish(before) and _wordish(text[start])) or (_wordish(after) and _wordish(text[end - 1]))
+
+
+def _wordish(char: str) -> bool:
+    return char.isascii() and char.isalnum()
+
+
+def _alternatives(words: Iterable[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def _load(name: str) -> Any:
+    return json.loads(files(__package__).joinpath("data", name).read_text(encoding="utf-8"))

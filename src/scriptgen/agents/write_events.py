@@ -1,0 +1,47 @@
+"""What the writing of one script yields: text to show, withdrawals, and the end. Not how it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from scriptgen.domain.generation import ResetReason, Usage
+from scriptgen.domain.quality import QualityIssue
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text that passed the guard, to be appended to what is shown. Never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Everything shown so far is void. Only sent when something had been shown."""
+
+    reason: ResetReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The end. `text` is exactly what was shown since the last `Withdrawn`.
+
+    `complete` false: what is there must not be delivered as it is; `issues` then says why (a blocked term, a
+    leaked prompt), or the text was cut off. `usage` counts all calls of this writing; `repairs` are spans
+    that the guard replaced on the way. `attempts` counts upstream calls.
+    """
+
+    text: str
+    complete: bool
+    usage: Usage = field(default_factory=Usage)
+    backend: str = ""
+    model: str = ""
+    attempts: int = 0
+    finish_reason: str = ""
+    upstream_seconds: float = 0.0
+    repairs: tuple[QualityIssue, ...] = ()
+    issues: tuple[QualityIssue, ...] = ()
+
+
+WriteEvent = Text | Withdrawn | Written

@@ -1,0 +1,49 @@
+"""What stands around a hit and may excuse it: denial, warning, a title, evidence, one's own range, a fact.
+
+Contexts are data: pairs of regular expressions on the sentence left and right of the hit. They never find
+anything by themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+_KEYS: Final = frozenset(("before", "after", "inside", "both", "categories"))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Holds when one of the given patterns is found (`both`: when all are). `before` searches the sentence
+    up to the hit, `after` the rest of it, `inside` the hit. With `categories` it holds only there.
+    """
+
+    before: re.Pattern[str] | None = None
+    after: re.Pattern[str] | None = None
+    inside: re.Pattern[str] | None = None
+    both: bool = False
+    categories: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Context:
+        """Raises ValueError or `re.error` when the data is not a context."""
+        if not isinstance(data, dict) or not set(data) <= _KEYS:
+            raise ValueError(f"a context has the keys {', '.join(sorted(_KEYS))}")
+        patterns = {key: re.compile(data[key]) for key in ("before", "after", "inside") if key in data}
+        if not patterns:
+            raise ValueError("a context needs before, after or inside")
+        return cls(**patterns, both=data.get("both", False), categories=frozenset(data.get("categories", ())))
+
+    def holds(self, sentence: str, start: int, end: int, category: str) -> bool:
+        if self.categories and category not in self.categories:
+            return False
+        found = []
+        if self.before is not None:
+            found.append(self.before.search(sentence, 0, start) is not None)
+        if self.after is not None:
+            found.append(self.after.search(sentence[end:]) is not None)
+        if self.inside is not None:
+            found.append(self.inside.search(sentence[start:end]) is not None)
+        return all(found) if self.both else any(found)

@@ -1,0 +1,140 @@
+"""Lets a stream out as soon as nothing that blocks can still start or finish in what is held back.
+
+Text without a blocking match leaves at once, except a tail in which one is forming. Around a complete match
+the rest of the sentence is awaited, because it may excuse the match; then the sentence is judged as a whole
+text would be. The hold-back is at most one segment (`MAX_HELD`), whatever the length of the script.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from scriptgen.domain.quality import QualityIssue, Severity
+
+from .forming import FormingWalk
+from .segments import SEGMENT_LIMIT
+
+#: The most characters ever held back; without a match at most the longest match that can form.
+MAX_HELD: Final = SEGMENT_LIMIT
+_MAX_REPAIRS: Final = 32
+
+
+class Reviewer(Protocol):
+    """Judges sentence after sentence of one text."""
+
+    def review(self, sentence: str) -> list[QualityIssue]: ...
+    def note(self, sentence: str) -> None:
+        """Remember what a sentence says without judging it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardOutput:
+    """`released` may be shown. `repairs` are the blocking spans that were replaced in it. With `blocked` set
+    nothing more is ever released. Issues stand where they would in the stream with all earlier repairs made.
+    """
+
+    released: str = ""
+    blocked: QualityIssue | None = None
+    repairs: tuple[QualityIssue, ...] = ()
+
+
+class StreamGuard:
+    """Guards one stream. Not for use by two tasks at once."""
+
+    def __init__(self, reviewer: Reviewer, walk: FormingWalk) -> None:
+        self._reviewer = reviewer
+        self._walk = walk
+        self._segment = ""  # the sentence so far, released part included
+        self._offset = 0  # of the segment in the stream, repairs applied
+        self._released = 0  # characters of the segment already released
+        self._blocked: QualityIssue | None = None
+        self._repairs_here = 0
+
+    @property
+    def held(self) -> int:
+        """Characters held back now."""
+        return len(self._segment) - self._released
+
+    def feed(self, text: str) -> GuardOutput:
+        """Take more text; returns what may be shown now."""
+        out: list[str] = []
+        repairs: list[QualityIssue] = []
+        todo = text
+        while todo and self._blocked is None:
+            todo = self._take(todo, out, repairs)
+        if self._blocked is None:
+            self._release(self._walk.earliest(len(self._segment)), out)
+        return GuardOutput("".join(out), self._blocked, tuple(repairs))
+
+    def finish(self) -> GuardOutput:
+        """The stream ended: judge and release what is left."""
+        out: list[str] = []
+        repairs: list[QualityIssue] = []
+        todo = self._close(out, repairs) if self._blocked is None else ""
+        while self._blocked is None and (todo or self._segment):
+            while todo and self._blocked is None:
+                todo = self._take(todo, out, repairs)
+            if self._blocked is None and self._segment:
+                todo = self._close(out, repairs)
+        return GuardOutput("".join(out), self._blocked, tuple(repairs))
+
+    def _take(self, text: str, out: list[str], repairs: list[QualityIssue]) -> str:
+        """Take characters until the text or the segment ends; returns the text still to be taken."""
+        taken, ended = self._walk.advance(text, len(self._segment))
+        self._segment += text[:taken]
+        if not ended:
+            return ""
+        return self._close(out, repairs) + text[taken:]
+
+    def _close(self, out: list[str], repairs: list[QualityIssue]) -> str:
+        """Judge the finished segment. Clean: release it. Repaired: returns it to be taken again, because a
+        shorter sentence may end elsewhere.
+        """
+        if self._walk.hit is not None:
+            sentence = self._segment
+            blocking = [i for i in self._reviewer.review(sentence) if i.severity is Severity.BLOCK]
+            if blocking:
+                return self._repair(sentence, blocking, out, repairs)
+        else:
+            self._reviewer.note(self._segment)
+        self._release(len(self._segment), out)
+        self._offset += len(self._segment)
+        self._restart()
+        self._repairs_here = 0
+        return ""
+
+    def _repair(
+        self, sentence: str, blocking: list[QualityIssue], out: list[str], repairs: list[QualityIssue]
+    ) -> str:
+        beyond = next((issue for issue in blocking if issue.replacement is None), None)
+        if beyond is not None or self._repairs_here >= _MAX_REPAIRS:
+            self._release(self._walk.earliest(len(self._segment)), out)
+            self._blocked = _moved(beyond or blocking[0], self._offset)
+            return ""
+        repaired = sentence
+        at = len(sentence)
+        for issue in reversed(blocking):
+            if issue.end > at or issue.replacement is None:
+                continue  # overlaps a repair of another type: judged again in the next round
+            at = issue.start
+            repaired = repaired[:at] + issue.replacement + repaired[issue.end :]
+            repairs.append(_moved(issue, self._offset))
+        self._repairs_here += 1
+        self._segment = ""
+        self._walk.restart()
+        return repaired
+
+    def _release(self, upto: int, out: list[str]) -> None:
+        if upto > self._released:
+            out.append(self._segment[self._released : upto])
+            self._released = upto
+
+    def _restart(self) -> None:
+        self._segment = ""
+        self._released = 0
+        self._walk.restart()
+
+
+def _moved(issue: QualityIssue, by: int) -> QualityIssue:
+    return replace(issue, start=issue.start + by, end=issue.end + by)

@@ -1,0 +1,134 @@
+"""Folds a text to one spelling for matching and keeps, for every character, where it came from.
+
+Character by character, so that any chunking of a stream folds to the same: NFKC, case folding, traditional to
+simplified, digit variants; invisible characters go; separators and emoji are bridged (left out) in runs of at
+most two and become a boundary in longer runs. It decides nothing about what a text means.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+#: Stands for a longer run of separators; no template and no term contains it.
+BOUNDARY: Final = "\x00"
+#: The longest run of separators a term may have between two of its characters.
+MAX_BRIDGE: Final = 2
+
+_KEPT_SYMBOLS: Final = frozenset(
+    "。!?;,、…:+%¥$《》()\"'“”‘’「」『』\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+)
+_DASHES: Final = frozenset("—―")
+_PLUS_SIGNS: Final = {"➕": "+", "﹢": "+"}
+
+
+class Kind(IntEnum):
+    DROPPED = 0  # invisible: matched as if it were not there
+    SEPARATOR = 1
+    TEXT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """`text` is what rules match; `origins[i]` is the index of the original character that `text[i]` came
+    from, None when they are the same.
+    """
+
+    text: str
+    origins: tuple[int, ...] | None
+
+    def original_span(self, start: int, end: int) -> tuple[int, int]:
+        """The span in the original of the non-empty span [start, end) of `text`."""
+        if self.origins is None:
+            return start, end
+        return self.origins[start], self.origins[end - 1] + 1
+
+
+class Normaliser:
+    """`folds` maps single characters to single characters (traditional to simplified, digit variants)."""
+
+    def __init__(self, folds: Mapping[str, str]) -> None:
+        self._folds = dict(folds)
+        self.known: dict[str, tuple[Kind, str]] = {}
+        self._plain: set[str] = set()
+        self._table: dict[int, str] = {}
+
+    def fold(self, character: str) -> tuple[Kind, str]:
+        """What one character becomes."""
+        known = self.known.get(character)
+        if known is None:
+            known = self.known[character] = self._fold(character)
+            if known[0] is Kind.TEXT and len(known[1]) == 1:
+                self._plain.add(character)
+                if known[1] != character:
+                    self._table[ord(character)] = known[1]
+        return known
+
+    def term(self, text: str) -> str:
+        """A lexicon term as it appears in normalised text: separators go."""
+        return "".join(out for kind, out in map(self.fold, text) if kind is Kind.TEXT)
+
+    def normalise(self, text: str) -> Normalised:
+        characters = set(text)
+        if not characters <= self._plain:
+            for character in characters - self._plain:
+                self.fold(character)
+            if not characters <= self._plain:
+                return self._with_origins(text)
+        return Normalised(text.translate(self._table), None)
+
+    def _with_origins(self, text: str) -> Normalised:
+        known = self.known
+        parts: list[str] = []
+        origins: list[int] = []
+        run = 0
+        for index, character in enumerate(text):
+            kind, out = known[character]
+            if kind is Kind.TEXT:
+                if run > MAX_BRIDGE:
+                    parts.append(BOUNDARY)
+                    origins.append(index - 1)
+                run = 0
+                parts.append(out)
+                if len(out) == 1:
+                    origins.append(index)
+                else:
+                    origins.extend([index] * len(out))
+            elif kind is Kind.SEPARATOR:
+                run += 1
+        return Normalised("".join(parts), tuple(origins))
+
+    def _fold(self, character: str) -> tuple[Kind, str]:
+        if character in _PLUS_SIGNS:
+            return Kind.TEXT, _PLUS_SIGNS[character]
+        if character in _KEPT_SYMBOLS:
+            return Kind.TEXT, character
+        if character in _DASHES:
+            return Kind.TEXT, BOUNDARY
+        kind = _kind_of(character)
+        if kind is not Kind.TEXT:
+            return kind, ""
+        folded = "".join(
+            self._folds.get(c, c)
+            for c in unicodedata.normalize("NFKC", character).casefold()
+            if _kind_of(c) is Kind.TEXT or c in _KEPT_SYMBOLS
+        )
+        return (Kind.TEXT, folded) if folded else (Kind.SEPARATOR, "")
+
+
+def _kind_of(character: str) -> Kind:
+    category = unicodedata.category(character)
+    if category in {"Mn", "Me", "Cf", "Cc"} and character != "\t":
+        return Kind.DROPPED
+    if category[0] in "ZSC" or (category[0] == "P" and character not in _KEPT_SYMBOLS):
+        return Kind.SEPARATOR if _folds_to_symbol(character) else Kind.TEXT
+    return Kind.TEXT
+
+
+def _folds_to_symbol(character: str) -> bool:
+    """False for symbols that NFKC turns into letters, digits or kept punctuation (①, ％, ，)."""
+    folded = unicodedata.normalize("NFKC", character)
+    return not any(c.isalnum() or c in _KEPT_SYMBOLS for c in folded)

@@ -1,0 +1,142 @@
+"""What is known about each category and kind of product: its words, worries, moments and audience.
+
+Nothing here is a fact about a particular product. The knowledge is data (`data/categories.json`); the grammar
+that each list keeps is stated at the fields, so that prompts and phrase banks can rely on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+
+import msgspec
+
+from .profile import StyleProfile
+
+OTHER = "其他"
+
+
+@dataclass(frozen=True, slots=True)
+class GenericStyle:
+    """How a typical host of the category speaks; the numbers of `StyleProfile`."""
+
+    formality: float
+    humor: float
+    interaction: float
+    sentence_length: float
+    particles: float
+    exclamation: float
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryKnowledge:
+    """Knowledge of a category, or of one of its subtypes after `for_product`.
+
+    `pains` are predicates without a subject (你是不是也<pain>), `moments` fit before 的时候, `shows` are
+    things one can show to a camera, `wishes` fit after 想, `crowds` are people, `tips` are whole sentences,
+    `questions` are pairs of a viewer's question and an answer that promises nothing. `goods` is the general
+    word for what is sold, `use` the verb of using it, `measure` its measure word.
+    """
+
+    name: str
+    goods: str
+    use: str
+    measure: str
+    address: tuple[str, ...]
+    vocabulary: tuple[str, ...]
+    pains: tuple[str, ...]
+    moments: tuple[str, ...]
+    shows: tuple[str, ...]
+    wishes: tuple[str, ...]
+    crowds: tuple[str, ...]
+    sensory: tuple[str, ...]
+    angles: tuple[str, ...]
+    tips: tuple[str, ...]
+    questions: tuple[tuple[str, str], ...]
+    style: GenericStyle
+    subtype: str = ""
+
+    def generic_profile(self) -> StyleProfile:
+        """The profile of an influencer of whom nothing is known."""
+        return StyleProfile(
+            formality=self.style.formality,
+            humor=self.style.humor,
+            interaction=self.style.interaction,
+            avg_sentence_length=self.style.sentence_length,
+            address=self.address,
+            particles=self.style.particles,
+            exclamation=self.style.exclamation,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Subtype:
+    """A kind of product within a category, recognised by `cues` in the product's name."""
+
+    name: str
+    cues: tuple[str, ...]
+    use: str
+    measure: str
+    pains: tuple[str, ...]
+    moments: tuple[str, ...]
+    shows: tuple[str, ...]
+    wishes: tuple[str, ...] = ()
+
+
+class _CategoryData(msgspec.Struct, frozen=True):
+    knowledge: CategoryKnowledge
+    subtypes: tuple[Subtype, ...] = ()
+
+
+def knowledge_for(category: str, product_name: str = "") -> CategoryKnowledge:
+    """Knowledge of `category` (其他 when unknown), sharpened to the product's subtype where one is known."""
+    entry = _categories().get(category) or _categories()[OTHER]
+    subtype = _subtype_of(entry, product_name)
+    if subtype is None:
+        measure = _measure_of_packaging(product_name) or entry.knowledge.measure
+        return replace(entry.knowledge, measure=measure)
+    return replace(
+        entry.knowledge,
+        subtype=subtype.name,
+        use=subtype.use,
+        measure=_measure_of_packaging(product_name) or subtype.measure,
+        pains=subtype.pains,
+        moments=subtype.moments,
+        shows=subtype.shows,
+        wishes=subtype.wishes or entry.knowledge.wishes,
+    )
+
+
+def known_categories() -> tuple[str, ...]:
+    return tuple(_categories())
+
+
+def subtypes_of(category: str) -> tuple[Subtype, ...]:
+    entry = _categories().get(category)
+    return entry.subtypes if entry else ()
+
+
+def _subtype_of(entry: _CategoryData, product_name: str) -> Subtype | None:
+    """The subtype whose cue stands furthest right: in Chinese the head noun ends the name."""
+    best: tuple[int, int, Subtype] | None = None
+    for subtype in entry.subtypes:
+        for cue in subtype.cues:
+            at = product_name.rfind(cue)
+            if at >= 0 and (best is None or (at + len(cue), len(cue)) > best[:2]):
+                best = (at + len(cue), len(cue), subtype)
+    return best[2] if best else None
+
+
+def _measure_of_packaging(product_name: str) -> str:
+    for ending, measure in (("礼盒", "份"), ("套装", "套"), ("件套", "套"), ("大礼包", "份"), ("套组", "套")):
+        if product_name.endswith(ending):
+            return measure
+    return ""
+
+
+@cache
+def _categories() -> dict[str, _CategoryData]:
+    data = resources.files("scriptgen.domain").joinpath("data/categories.json").read_bytes()
+    entries = msgspec.json.decode(data, type=list[_CategoryData])
+    return {entry.knowledge.name: entry for entry in entries}

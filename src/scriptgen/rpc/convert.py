@@ -1,0 +1,414 @@
+"""Between protobuf messages and domain objects, in both directions. Validated input is assumed; nothing here
+fails on a message that passed rpc/validation.py.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from google.protobuf import duration_pb2, json_format, struct_pb2, timestamp_pb2
+
+from scriptgen.domain.canonical import canonical_json, sha256_hex
+from scriptgen.domain.checkpoint import CheckpointHeader, CheckpointRecord
+from scriptgen.domain.component import ComponentStatus
+from scriptgen.domain.conversation import ConversationContext, HistoryTurn
+from scriptgen.domain.generation import (
+    GenerationParameters,
+    GenerationRequest,
+    GenerationResult,
+    ScriptDelta,
+    ScriptReset,
+    SequencedEvent,
+    StageChanged,
+)
+from scriptgen.domain.identity import Principal
+from scriptgen.domain.intent import Clarification, Intent, Slots
+from scriptgen.domain.quality import QualityIssue, QualityReport
+from scriptgen.domain.session import (
+    Influencer,
+    Product,
+    Script,
+    Session,
+    SessionHead,
+    SessionKey,
+    Style,
+    Turn,
+)
+from scriptgen.domain.vocabulary import GenerationStatus, Stage
+from scriptgen.skills.protocol import SkillDescription
+from scriptgen.v1 import checkpoint_pb2, generate_pb2, session_pb2, status_pb2, types_pb2
+
+_MICROSECONDS: Final = 1_000_000
+_NO_STAGE: Final = "STAGE_UNSPECIFIED"
+
+# ---------------------------------------------------------------- from messages
+
+
+def influencer(message: types_pb2.Influencer) -> Influencer:
+    return Influencer(
+        influencer_id=message.influencer_id,
+        name=message.name,
+        platform=message.platform,
+        style=style(message.style),
+        audience=message.audience,
+        sample_scripts=tuple(message.sample_scripts),
+    )
+
+
+def style(message: types_pb2.Style) -> Style:
+    return Style(
+        tone=message.tone,
+        formality=message.formality if message.HasField("formality") else None,
+        catchphrases=tuple(message.catchphrases),
+        humor=message.humor if message.HasField("humor") else None,
+        avg_sentence_length=message.avg_sentence_length if message.HasField("avg_sentence_length") else None,
+        interaction=message.interaction if message.HasField("interaction") else None,
+    )
+
+
+def product(message: types_pb2.Product) -> Product:
+    return Product(
+        product_id=message.product_id,
+        name=message.name,
+        brand=message.brand,
+        price=message.price,
+        selling_points=tuple(message.selling_points),
+        facts=dict(message.facts),
+    )
+
+
+def parameters(message: generate_pb2.GenerationParameters) -> GenerationParameters:
+    return GenerationParameters(
+        temperature=message.temperature if message.HasField("temperature") else None,
+        top_p=message.top_p if message.HasField("top_p") else None,
+        max_tokens=message.max_tokens if message.HasField("max_tokens") else None,
+        target_characters=message.target_characters if message.HasField("target_characters") else None,
+    )
+
+
+def generation_request(
+    message: generate_pb2.GenerateRequest | generate_pb2.GenerateStreamRequest,
+    principal: Principal,
+    *,
+    trace_id: str,
+    trace_id_given: bool,
+    deduplicate: bool,
+) -> GenerationRequest:
+    """The domain request. `trace_id_given` is true when the caller sent a trace id of its own choice
+    (`x-trace-id` or the field); together with the content it then stands in for a missing request_id.
+    """
+    key = SessionKey(principal.tenant_id, message.session_id)
+    wanted = parameters(message.parameters)
+    override = product(message.product) if message.HasField("product") else None
+    request_id = message.request_id
+    if not request_id and deduplicate and trace_id_given:
+        # Content is part of it: one trace may rightly hold several different requests.
+        content = sha256_hex(canonical_json((message.query, wanted, override)))
+        request_id = f"trace-{sha256_hex(trace_id.encode())[:16]}-{content[:16]}"
+    known = bool(request_id)
+    return GenerationRequest(
+        key=key,
+        user_id=principal.user_id,
+        query=message.query,
+        request_id=request_id or f"req-{secrets.token_hex(12)}",
+        trace_id=trace_id,
+        parameters=wanted,
+        product=override,
+        explicit_id=bool(message.request_id),
+        deduplicate=known,
+    )
+
+
+def conversation(message: generate_pb2.RecognizeIntentContext) -> ConversationContext:
+    return ConversationContext(
+        category=message.category,
+        influencer_name=message.influencer_name,
+        history=tuple(
+            HistoryTurn(turn_index=index, query=turn.query, reply=turn.reply)
+            for index, turn in enumerate(message.history)
+        ),
+    )
+
+
+# ------------------------------------------------------------------ to messages
+
+
+def timestamp(microseconds: int) -> timestamp_pb2.Timestamp | None:
+    """None for 0, which means never."""
+    if not microseconds:
+        return None
+    seconds, rest = divmod(microseconds, _MICROSECONDS)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=rest * 1000)
+
+
+def duration(seconds: float) -> duration_pb2.Duration:
+    microseconds = round(seconds * _MICROSECONDS)
+    return duration_pb2.Duration(
+        seconds=microseconds // _MICROSECONDS, nanos=microseconds % _MICROSECONDS * 1000
+    )
+
+
+def status_name(status: GenerationStatus | None) -> str:
+    if status is None:
+        return "GENERATION_STATUS_UNSPECIFIED"
+    return f"GENERATION_STATUS_{status.value}"
+
+
+def stage_name(stage: str) -> str:
+    """Terminal statuses that are no stage of the contract (CLARIFYING, CANCELLED …) are unspecified."""
+    return f"STAGE_{stage}" if stage in Stage.__members__ else _NO_STAGE
+
+
+def influencer_message(value: Influencer) -> types_pb2.Influencer:
+    return types_pb2.Influencer(
+        influencer_id=value.influencer_id,
+        name=value.name,
+        platform=value.platform,
+        style=style_message(value.style),
+        audience=value.audience,
+        sample_scripts=value.sample_scripts,
+    )
+
+
+def style_message(value: Style) -> types_pb2.Style:
+    return types_pb2.Style(
+        tone=value.tone,
+        formality=value.formality,
+        catchphrases=value.catchphrases,
+        humor=value.humor,
+        avg_sentence_length=value.avg_sentence_length,
+        interaction=value.interaction,
+    )
+
+
+def product_message(value: Product) -> types_pb2.Product:
+    return types_pb2.Product(
+        product_id=value.product_id,
+        name=value.name,
+        brand=value.brand,
+        price=value.price,
+        selling_points=value.selling_points,
+        facts=value.facts,
+    )
+
+
+def slots_message(value: Slots) -> types_pb2.Slots:
+    return types_pb2.Slots(
+        category=value.category,
+        scenario=value.scenario,
+        sub_scenario=value.sub_scenario,
+        event=value.event,
+        product_name=value.product_name,
+        selling_points=value.selling_points,
+        target_name=value.target_name,
+        styles=value.styles,
+        price=value.price,
+        length=value.length,
+        extra=value.extra,
+    )
+
+
+def intent_message(value: Intent | None) -> types_pb2.Intent | None:
+    if value is None:
+        return None
+    return types_pb2.Intent(
+        type=f"INTENT_TYPE_{value.type.value}",
+        confidence=value.confidence,
+        slots=slots_message(value.slots),
+        missing_slots=value.missing_slots,
+        refers_to_turn=value.refers_to_turn,
+        continuation=value.continuation,
+    )
+
+
+def clarification_message(value: Clarification | None) -> types_pb2.Clarification | None:
+    if value is None:
+        return None
+    return types_pb2.Clarification(
+        question=value.question, missing_slots=value.missing_slots, options=value.options
+    )
+
+
+def issue_message(value: QualityIssue) -> types_pb2.QualityIssue:
+    return types_pb2.QualityIssue(
+        type=value.type,
+        severity=f"SEVERITY_{value.severity.value}",
+        span=value.span,
+        start=value.start,
+        end=value.end,
+        message=value.message,
+        suggestion=value.suggestion,
+        basis=value.basis,
+    )
+
+
+def report_message(value: QualityReport | None) -> types_pb2.QualityReport | None:
+    if value is None:
+        return None
+    return types_pb2.QualityReport(
+        passed=value.passed,
+        score=value.score,
+        issues=map(issue_message, value.issues),
+        style_score=value.style_score,
+        suggestions=value.suggestions,
+    )
+
+
+def script_message(value: Script) -> types_pb2.Script:
+    return types_pb2.Script(
+        script_id=value.script_id,
+        content=value.content,
+        category=value.category,
+        scenario=value.scenario,
+        sub_scenario=value.sub_scenario,
+        turn_index=value.turn_index,
+        version=value.version,
+        model=value.model,
+        backend=value.backend,
+        quality=report_message(value.quality),
+        adopted=value.adopted,
+        create_time=timestamp(value.create_time),
+    )
+
+
+def turn_message(value: Turn) -> session_pb2.Turn:
+    return session_pb2.Turn(
+        turn_index=value.turn_index,
+        query=value.query,
+        resolved_query=value.resolved_query,
+        intent=intent_message(value.intent),
+        reply=value.reply,
+        script_ids=value.script_ids,
+        status=status_name(value.status),
+        create_time=timestamp(value.create_time),
+    )
+
+
+def head_message(value: SessionHead) -> session_pb2.Session:
+    return session_pb2.Session(
+        session_id=value.session_id,
+        user_id=value.user_id,
+        influencer=influencer_message(value.influencer),
+        category=value.category,
+        product=product_message(value.product),
+        slots=slots_message(value.slots),
+        revision=value.revision,
+        last_status=status_name(value.last_status),
+        turn_count=value.turn_count,
+        create_time=timestamp(value.create_time),
+        update_time=timestamp(value.update_time),
+    )
+
+
+def session_message(value: Session) -> session_pb2.Session:
+    message = head_message(value.head)
+    message.turns.extend(map(turn_message, value.turns))
+    message.scripts.extend(map(script_message, value.scripts))
+    return message
+
+
+def result_message(value: GenerationResult) -> generate_pb2.GenerationResult:
+    return generate_pb2.GenerationResult(
+        request_id=value.request_id,
+        trace_id=value.trace_id,
+        session_id=value.session_id,
+        status=status_name(value.status),
+        scripts=map(script_message, value.scripts),
+        reply=value.reply,
+        intent=intent_message(value.intent),
+        quality=report_message(value.quality),
+        clarification=clarification_message(value.clarification),
+        usage=types_pb2.Usage(
+            prompt_tokens=value.usage.prompt_tokens,
+            completion_tokens=value.usage.completion_tokens,
+            estimated=value.usage.estimated,
+        ),
+        backend=value.backend,
+        model=value.model,
+        attempts=value.attempts,
+        replayed=value.replayed,
+        resumed=value.resumed,
+        stage_durations={stage: duration(seconds) for stage, seconds in value.stage_seconds.items()},
+        checkpoint_version=value.checkpoint_version,
+        warnings=value.warnings,
+    )
+
+
+def generate_response(value: GenerationResult) -> generate_pb2.GenerateResponse:
+    return generate_pb2.GenerateResponse(result=result_message(value))
+
+
+def stream_response(value: SequencedEvent) -> generate_pb2.GenerateStreamResponse:
+    response, event = generate_pb2.GenerateStreamResponse, value.event
+    match event:
+        case ScriptDelta():
+            delta = generate_pb2.ScriptDelta(script_index=event.script_index, text=event.text)
+            return response(sequence=value.sequence, delta=delta)
+        case StageChanged():
+            stage = generate_pb2.StageChanged(stage=stage_name(event.stage), attempt=event.attempt)
+            return response(sequence=value.sequence, stage=stage)
+        case ScriptReset():
+            reset = generate_pb2.ScriptReset(
+                script_index=event.script_index,
+                reason=f"SCRIPT_RESET_REASON_{event.reason.value}",
+                detail=event.detail,
+            )
+            return response(sequence=value.sequence, reset=reset)
+        case Clarification():
+            return response(sequence=value.sequence, clarification=clarification_message(event))
+        case QualityReport():
+            return response(sequence=value.sequence, quality=report_message(event))
+        case GenerationResult():
+            return response(sequence=value.sequence, result=result_message(event))
+
+
+def skill_message(value: SkillDescription) -> generate_pb2.Skill:
+    return generate_pb2.Skill(
+        name=value.name,
+        display_name=value.display_name,
+        description=value.description,
+        intents=[f"INTENT_TYPE_{intent.value}" for intent in value.intents],
+        required_slots=value.required_slots,
+    )
+
+
+def header_message(header: CheckpointHeader, checksum: str) -> checkpoint_pb2.Checkpoint:
+    return checkpoint_pb2.Checkpoint(
+        version=header.version,
+        session_id=header.session_id,
+        trace_id=header.trace_id,
+        request_id=header.request_id,
+        status=f"CHECKPOINT_STATUS_{header.status.value}",
+        stage=stage_name(header.stage),
+        next_stage=stage_name(header.next_stage),
+        attempt=header.attempt,
+        checksum=checksum,
+        prev_checksum=header.prev_checksum,
+        create_time=timestamp(header.create_time),
+        stages=_known_stages(header.stages),
+    )
+
+
+def checkpoint_message(record: CheckpointRecord) -> checkpoint_pb2.Checkpoint:
+    message = header_message(record.header, record.checksum)
+    message.state.CopyFrom(json_format.Parse(record.state, struct_pb2.Struct()))
+    return message
+
+
+def component_message(value: ComponentStatus) -> status_pb2.Component:
+    return status_pb2.Component(
+        name=value.name,
+        state=f"COMPONENT_STATE_{value.state.value}",
+        backend=value.backend,
+        details=dict(_as_strings(value.details)),
+    )
+
+
+def _as_strings(details: Mapping[str, object]) -> Iterable[tuple[str, str]]:
+    return ((key, str(value)) for key, value in details.items())
+
+
+def _known_stages(stages: tuple[str, ...]) -> list[str]:
+    return [name for name in map(stage_name, stages) if name != _NO_STAGE]

@@ -1,0 +1,33 @@
+"""What Redis' errors mean to a caller."""
+
+from __future__ import annotations
+
+from redis import exceptions
+from redis.exceptions import RedisClusterException, RedisError
+
+from scriptgen.domain.errors import StoreUnavailableError
+
+FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""Everything a client call may raise that is not our own mistake."""
+
+_SETUP = (
+    exceptions.AuthenticationError,
+    exceptions.AuthorizationError,
+    exceptions.NoPermissionError,
+)
+_SETUP_CODES = ("NOAUTH", "WRONGPASS", "WRONGTYPE", "NOPERM")
+
+
+def store_error(error: Exception) -> StoreUnavailableError:
+    """The error to raise in place of `error`; its sentence names no host."""
+    if isinstance(error, _SETUP) or str(error).startswith(_SETUP_CODES):
+        return StoreUnavailableError("Redis refuses this service; its setup is wrong.")
+    if isinstance(error, exceptions.ReadOnlyError):
+        return StoreUnavailableError("Redis takes no writes at the moment.")
+    if isinstance(error, exceptions.BusyLoadingError):
+        return StoreUnavailableError("Redis is still loading its data.")
+    if isinstance(error, exceptions.OutOfMemoryError):
+        return StoreUnavailableError("Redis is out of memory.")
+    if isinstance(error, (exceptions.TimeoutError, TimeoutError)):
+        return StoreUnavailableError("Redis did not answer in time.")
+    return StoreUnavailableError("Redis cannot be reached.")

@@ -1,0 +1,38 @@
+"""Names of Redis keys. All keys of one session share a hash tag, so that one script can write them.
+
+Ids are percent-encoded before they enter a name: a colon or brace in one of them can then neither end the
+tag nor move the border between tenant and session, so no tenant can name another's key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from scriptgen.domain.session import SessionKey
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    prefix: str
+
+    def of_session(self, key: SessionKey) -> tuple[str, str, str, str]:
+        """Session, turns, script places and log, in the order of the scripts' KEYS."""
+        tag = f"{self.prefix}:{{{_part(key.tenant_id)}:{_part(key.session_id)}}}"
+        return f"{tag}:session", f"{tag}:turns", f"{tag}:scripts", f"{tag}:log"
+
+    def log(self, key: SessionKey) -> str:
+        return self.of_session(key)[3]
+
+    def index(self, tenant_id: str) -> str:
+        return f"{self.prefix}:{{{_part(tenant_id)}}}:sessions"
+
+    def profile(self, tenant_id: str, influencer: str) -> str:
+        return f"{self.prefix}:{{{_part(tenant_id)}}}:profile:{_part(influencer)}"
+
+    def probe(self) -> str:
+        return f"{self.prefix}:probe"
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")

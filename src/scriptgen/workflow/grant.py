@@ -1,0 +1,46 @@
+"""What an admitted generation holds until it ends: its tokens and its session.
+
+The edge obtains both before the work; the generation takes them over, because it may outlive the call that
+began it (a second caller joined), and gives them back when it ends. Knows nothing of Redis or gRPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+
+class QuotaHold(Protocol):
+    """A reservation of tokens."""
+
+    async def settle(self, actual_tokens: int | None) -> None: ...
+
+
+class LockHold(Protocol):
+    """A held session; `lost` is set when another holder may be running."""
+
+    lost: asyncio.Event
+
+    async def release(self) -> None: ...
+
+
+class Grant:
+    """Filled by the edge, taken by a generation. Whoever has not handed it on must close it."""
+
+    __slots__ = ("lock", "quota", "taken")
+
+    def __init__(self) -> None:
+        self.quota: QuotaHold | None = None
+        self.lock: LockHold | None = None
+        self.taken = False
+
+    async def close(self, tokens: int | None) -> None:
+        """Settle at `tokens` (None: unknown, the reservation stays charged), then release the session."""
+        quota, self.quota = self.quota, None
+        lock, self.lock = self.lock, None
+        try:
+            if quota is not None:
+                await quota.settle(tokens)
+        finally:
+            if lock is not None:
+                await lock.release()

@@ -1,0 +1,73 @@
+# Annotations are evaluated here on purpose: LangGraph reads them, and strings of local names break that.
+"""The workflow as a LangGraph `StateGraph`.
+
+A superstep costs about 0.5 ms, a stage of ours some microseconds. So a node is not one stage but the straight
+run of stages that begins with it: a plain generation passes two nodes. There is a node for every stage,
+because a resumed generation may enter anywhere. LangGraph's own checkpointer has no compare-and-set and is not
+used.
+"""
+
+from typing import TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from scriptgen.domain.vocabulary import Stage
+
+from .run import Run
+from .stages import STAGES
+from .state import WorkflowState
+from .step import step
+
+#: More supersteps than any generation can take: ten scripts, each regenerated up to ten times.
+_RECURSION_LIMIT = 500
+
+
+class GraphState(TypedDict):
+    """LangGraph's channels: one, holding our state whole."""
+
+    workflow: WorkflowState
+
+
+class LangGraphRunner:
+    """Compiled once; `run` may be called concurrently."""
+
+    engine = "langgraph"
+
+    def __init__(self) -> None:
+        graph: StateGraph[GraphState, Run, GraphState, GraphState] = StateGraph(
+            GraphState, context_schema=Run
+        )
+        for stage in STAGES:
+            graph.add_node(stage.value, _node(stage), destinations=(*(s.value for s in STAGES), END))
+        graph.add_conditional_edges(START, _entry)
+        self._graph = graph.compile(checkpointer=None)
+
+    async def run(self, state: WorkflowState, run: Run) -> WorkflowState:
+        if state.next_stage is None:
+            return state
+        final = await self._graph.ainvoke(
+            {"workflow": state}, {"recursion_limit": _RECURSION_LIMIT}, context=run
+        )
+        result: WorkflowState = final["workflow"]
+        return result
+
+
+def _entry(state: GraphState) -> str:
+    stage = state["workflow"].next_stage
+    return stage.value if stage else END
+
+
+def _node(first: Stage):  # type: ignore[no-untyped-def]  # noqa: ANN202  - LangGraph reads the inner annotations
+    async def straight_run(state: GraphState, runtime: Runtime[Run]) -> Command[str]:
+        workflow, run = state["workflow"], runtime.context
+        stage: Stage | None = first
+        while stage is not None:
+            workflow = await step(stage, workflow, run)
+            straight = STAGES[stage].then
+            stage = straight if straight is workflow.next_stage else None
+        onward = workflow.next_stage
+        return Command(update={"workflow": workflow}, goto=onward.value if onward else END)
+
+    return straight_run

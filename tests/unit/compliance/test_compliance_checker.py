@@ -1,0 +1,234 @@
+"""Reviews from the outside: spans, severities, categories, stock, facts, hostile text, additions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scriptgen.compliance.checker import ComplianceChecker
+from scriptgen.compliance.lexicon import load_lexicon
+from scriptgen.compliance.numbers import number_in
+from scriptgen.domain.quality import Severity
+from scriptgen.domain.session import Product
+
+CHECKER = ComplianceChecker(load_lexicon())
+CASES = [json.loads(line) for line in (Path(__file__).parent / "cases.jsonl").read_text("utf-8").splitlines()]
+SERUM = Product(
+    name="玻尿酸精华液",
+    price="129元",
+    selling_points=("30ml大瓶", "含2%玻尿酸", "锁水12小时"),
+    facts={"日常价": "199元", "赠品": "面膜2片", "销量": "已售3万瓶"},
+)
+
+
+def found(text: str, category: str = "", product: Product | None = None) -> list[tuple[str, str]]:
+    return [(i.type, i.span) for i in CHECKER.review(text, category=category, product=product)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[c["id"] for c in CASES])
+def test_a_labelled_sentence_is_judged_as_its_author_did(case: dict[str, object]) -> None:
+    text, category = str(case["text"]), str(case["category"])
+    issues = CHECKER.review(text, category=category)
+    if case["compliant"]:
+        assert issues == ()
+    wanted = case["issues"]
+    assert isinstance(wanted, list)
+    for label in wanted:
+        start = text.index(label["span"])
+        end = start + len(label["span"])
+        assert any(i.type == label["type"] and i.start < end and start < i.end for i in issues)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    text=st.lists(
+        st.one_of(
+            st.text(max_size=6),
+            st.sampled_from(
+                [
+                    "最好用",
+                    "治疗",
+                    "顶级",
+                    "加微信",
+                    "\ud800",
+                    "\x00",
+                    "\u202e",
+                    "👩‍👩‍👧",
+                    "只要九十九",
+                    "全网",
+                ]
+            ),
+        ),
+        max_size=20,
+    ).map("".join)
+)
+def test_any_text_is_reviewed_with_exact_spans(text: str) -> None:
+    for issue in CHECKER.review(text, category="食品", product=SERUM, first_person=False):
+        assert text[issue.start : issue.end] == issue.span
+        assert issue.span
+        assert issue.basis
+        assert issue.suggestion
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("这是顶\u200b级的枕头", "顶\u200b级"),
+        ("全 网 最 低，自己比", "全 网 最 低"),
+        ("😀😀它能治·疗·失眠", "能治·疗·失眠"),
+        ("這是國家級品質", "國家級品質"),
+        ("加ＶＸ聊", "加ＶＸ聊"),
+        ("𠮷祥如意，跳lou价", "跳lou价"),
+    ],
+)
+def test_a_span_holds_the_evasion_characters(text: str, span: str) -> None:
+    assert span in [i.span for i in CHECKER.review(text)]
+
+
+@pytest.mark.parametrize("joint", ["。", "！", "？", "；", "，", "、", "\n", " - - "])
+def test_no_term_is_found_across_punctuation(joint: str) -> None:
+    assert found(f"颜色顶{joint}级别不同") == []
+    assert found("颜色顶 级别") != []
+
+
+def test_a_latin_word_is_not_cut() -> None:
+    assert found("usb接口和nba球衣") == []
+    assert found("你个sb") == [("vulgar", "sb")]
+
+
+def test_a_claim_inside_a_longer_finding_is_told_once() -> None:
+    assert [t for t, _ in found("喝了保证长高五厘米", "母婴")] == ["false_promise"]
+
+
+def test_a_rule_of_one_trade_holds_there_and_where_the_trade_is_unknown() -> None:
+    assert found("能杀菌的漱口水", "个护") == [("medical_claim", "杀菌")]
+    assert found("能杀菌的漱口水") == [("medical_claim", "杀菌")]
+    assert found("能杀菌的消毒柜", "家居") == []
+
+
+def test_scarcity_without_facts_warns_with_true_facts_passes_with_false_ones_blocks() -> None:
+    def severity(stock: str | None, text: str = "仅剩3单了，想要的抓紧。") -> list[Severity]:
+        product = None if stock is None else Product(name="核桃", facts={"库存": stock})
+        return [i.severity for i in CHECKER.review(text, product=product) if i.type == "induced_urgency"]
+
+    assert severity(None) == [Severity.WARN]
+    assert severity("3单") == []
+    assert severity("两千件") == [Severity.BLOCK]
+    assert severity(None, "后台库存还有三千份。主播喊：仅剩3单了！") == [Severity.BLOCK]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "这瓶30毫升，到手129块，日常价199。",
+        "今天立省70，两瓶只要258元。",
+        "含百分之二玻尿酸，锁水12个小时。",
+        "已经卖出三万瓶了，一号链接，三二一上链接！",
+        "倒数三个数，这一款第一次上，家人们数三个数。",
+        "一块去看看，给大家三分钟时间下单，七天无理由退。",
+        "送两片面膜。",
+    ],
+)
+def test_stated_facts_and_ordinary_counting_need_no_evidence(text: str) -> None:
+    assert found(text, "美妆", SERUM) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("到手只要99元。", "99元"),
+        ("一瓶足足50ml。", "50ml"),
+        ("补水力提升80%。", "80%"),
+        ("锁水24小时不干。", "24小时"),
+        ("已经卖出十万瓶了。", "十万瓶"),
+        ("添加了烟酰胺成分。", "烟酰胺"),
+        ("通过了SGS检测。", "SGS"),
+        ("拿过红点奖的设计。", "红点奖"),
+        ("防晒值SPF50+。", "SPF50+"),
+    ],
+)
+def test_an_unstated_fact_needs_evidence(text: str, span: str) -> None:
+    issues = [i for i in CHECKER.review(text, category="美妆", product=SERUM) if i.type == "unsupported_fact"]
+    assert [i.span for i in issues] == [span]
+    assert {i.severity for i in issues} == {Severity.NEEDS_EVIDENCE}
+    assert found(text, "美妆", Product(name="精华")) == []
+
+
+def test_own_experience_needs_a_profile_that_says_so() -> None:
+    text = "我自己用了三个月，挺顺手。"
+    assert CHECKER.review(text) == ()
+    assert [i.span for i in CHECKER.review(text, first_person=False)] == ["我自己用了三个月"]
+
+
+def test_a_sentence_without_punctuation_is_still_searched_whole() -> None:
+    for at in range(100, 260, 7):
+        assert ("absolute_claim", "国家级品质") in found("好" * at + "国家级品质" + "好" * 200)
+
+
+def test_tenant_additions_extend_the_packaged_lexicon(tmp_path: Path) -> None:
+    rule = {"id": "t-rival", "type": "absolute_claim", "terms": ["隔壁老王家"], "replacement": "别家"}
+    extra = {"format": 1, "version": "t1", "rules": [rule], "allow": {"terms": ["顶级联赛球衣"]}}
+    (tmp_path / "t.json").write_text(json.dumps(extra), "utf-8")
+    lexicon = load_lexicon(additions=tmp_path / "t.json")
+    checker = ComplianceChecker(lexicon)
+    assert lexicon.version.endswith("+t1")
+    (issue,) = checker.review("比隔壁老王家便宜")
+    assert (issue.span, issue.replacement, issue.severity) == ("隔壁老王家", "别家", Severity.BLOCK)
+    assert checker.review("顶级联赛球衣") == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("[", "not JSON"),
+        ("[]", "format"),
+        ('{"format": 1}', "version"),
+        (
+            '{"format": 1, "version": "1", "rules": [{"id": "x", "type": "nope", "terms": ["a"]}]}',
+            "rules[0] (x)",
+        ),
+        (
+            '{"format": 1, "version": "1", "rules": [{"id": "x", "type": "vulgar"}]}',
+            "neither terms nor templates",
+        ),
+        (
+            '{"format": 1, "version": "1", "rules": [{"id": "x", "type": "vulgar", "templates": ["a(b"]}]}',
+            "missing ')'",
+        ),
+        (
+            '{"format": 1, "version": "1", "rules": [{"id": "x", "type": "vulgar", "templates": [".好"]}]}',
+            "must not begin",
+        ),
+        ('{"format": 1, "version": "1", "rules": [{"id": "x", "type": "vulgar", "terms": ["·"]}]}', "empty"),
+        ('{"format": 1, "version": "1", "rules": [{"id": "x", "colour": 1}]}', "colour"),
+        ('{"format": 1, "version": "1", "contexts": {"c": {"before": "("}}}', "contexts.c"),
+    ],
+)
+def test_a_malformed_file_is_refused_by_name_and_entry(tmp_path: Path, content: str, named: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(content, "utf-8")
+    with pytest.raises(ValueError, match=r"bad\.json") as refused:
+        load_lexicon(additions=path)
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("两千件", 2000),
+        ("三百九", 390),
+        ("一万二", 12_000),
+        ("十五", 15),
+        ("2,000", 2000),
+        ("3万", 30_000),
+        ("一百零九", 109),
+        ("六千八", 6800),
+        ("没有", None),
+    ],
+)
+def test_spoken_numbers_are_read(text: str, number: int | None) -> None:
+    assert number_in(text) == number

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from importlib.util import find_spec
+
+import pytest
+
+from .kit import Kit, running
+
+ENGINES = [
+    "sequential",
+    pytest.param(
+        "langgraph",
+        marks=[
+            pytest.mark.langgraph,
+            pytest.mark.skipif(find_spec("langgraph") is None, reason="LangGraph is not installed"),
+        ],
+    ),
+]
+
+
+@pytest.fixture(params=ENGINES)
+async def kit(request: pytest.FixtureRequest) -> AsyncIterator[Kit]:
+    async with running(workflow_engine=request.param) as built:
+        yield built
