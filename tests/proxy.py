@@ -19,6 +19,8 @@ class FaultProxy:
         self.port = 0
         self.connections = 0
         """How many were accepted so far."""
+        self.held = 0
+        """How many blocks were held back so far."""
         self._upstream = (host, port)
         self._delay = 0.0
         self._refusing = False
@@ -108,6 +110,7 @@ class FaultProxy:
         with contextlib.suppress(OSError):
             while block := await source.read(CHUNK):
                 if self._delay:
+                    self.held += 1
                     await asyncio.sleep(self._delay)
                 if self._swallowing:
                     continue

@@ -207,6 +207,8 @@ def _router(settings: Settings, observer: Observer) -> Router:
             timers=timers,
             max_response_bytes=settings.llm_max_response_bytes,
             pool_size=settings.llm_pool_size,
+            # Only vLLM knows it; a call that is cut then has an exact count instead of an estimate.
+            continuous_usage=name.startswith("vllm"),
         )
 
     backends: list[LLMBackend] = []
@@ -232,8 +234,14 @@ def _router_settings(settings: Settings) -> RouterSettings:
     return RouterSettings(
         fallback_enabled=settings.llm_fallback_enabled,
         retry=RetrySettings(budget_seconds=settings.llm_retry_budget_seconds),
-        breaker=BreakerSettings(),
-        hedge=HedgeSettings(),
+        breaker=BreakerSettings(
+            fault_threshold=settings.llm_breaker_failures,
+            open_seconds=settings.llm_breaker_open_seconds,
+            max_open_seconds=settings.llm_breaker_max_open_seconds,
+            probes=settings.llm_breaker_half_open_probes,
+            slow_start_calls=settings.llm_breaker_slow_start_calls,
+        ),
+        hedge=HedgeSettings(enabled=settings.llm_hedge_enabled, after=settings.llm_hedge_after_seconds),
     )
 
 

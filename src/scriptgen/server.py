@@ -177,11 +177,9 @@ class Server:
 
     def _bind(self, server: grpc.aio.Server) -> int:
         settings = self._settings
+        credentials = _credentials(settings)
         try:
-            if settings.tls_cert_file:
-                credentials = server_credentials(
-                    settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file
-                )
+            if credentials is not None:
                 return server.add_secure_port(settings.grpc_listen, credentials)
             return server.add_insecure_port(settings.grpc_listen)
         except (OSError, ValueError, RuntimeError) as error:
@@ -204,6 +202,8 @@ class Server:
 
 async def serve(settings: Settings, *, metrics: Metrics | None = None, share_port: bool = False) -> None:
     """Run until SIGTERM or SIGINT, then drain. Prints one line with the real addresses once it serves."""
+    for line in settings.warnings():
+        logger.warning("%s", line)
     server = Server(settings, metrics=metrics, share_port=share_port)
     await server.start()
     loop = asyncio.get_running_loop()
@@ -229,6 +229,15 @@ def ready_line(settings: Settings, server: Server) -> str:
     if server.metrics_port:
         line += f" metrics={_bracketed(split_listen(settings.metrics_listen)[0])}:{server.metrics_port}"
     return line
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    if not settings.tls_cert_file:
+        return None
+    try:
+        return server_credentials(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"TLS_CERT_FILE or TLS_KEY_FILE: {error}") from error
 
 
 def _metrics_endpoint(settings: Settings, metrics: Metrics) -> MetricsServer:

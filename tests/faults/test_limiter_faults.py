@@ -17,7 +17,7 @@ from scriptgen.coordination.redis_limiter import RedisQuotaLease, RedisRateLimit
 from scriptgen.coordination.redis_link import RedisClient
 from scriptgen.domain.component import ComponentState
 from scriptgen.domain.errors import ResourceExhaustedError, StoreUnavailableError
-from tests.conformance.coordination.support import Recorder, client, eventually, redis_limiter
+from tests.conformance.coordination.support import PRODUCTION, Recorder, client, eventually, redis_limiter
 from tests.proxy import FaultProxy
 from tests.valkey import ValkeyServer, valkey_server
 
@@ -38,9 +38,12 @@ def server(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 @contextlib.asynccontextmanager
 async def limiter_over(port: int, **options: Any) -> AsyncIterator[tuple[RedisRateLimiter, RedisClient]]:
-    """A limiter with the probe pauses of production."""
-    settings = {"probe_seconds": (2.0, 3.0)} | options
-    async with client(f"redis://127.0.0.1:{port}/0") as redis, redis_limiter(redis, **settings) as limiter:
+    """A limiter with the times of production."""
+    settings = PRODUCTION | options
+    async with (
+        client(f"redis://127.0.0.1:{port}/0", 0.5) as redis,
+        redis_limiter(redis, **settings) as limiter,
+    ):
         yield limiter, redis
 
 
@@ -116,7 +119,7 @@ async def test_a_settlement_during_an_outage_is_made_up_for_when_redis_is_back(s
 
 async def test_a_settlement_that_never_comes_leaves_the_reservation_charged(server: ValkeyServer) -> None:
     async with client(server.url) as redis:
-        async with redis_limiter(redis) as limiter:
+        async with redis_limiter(redis, **PRODUCTION) as limiter:
             lease = await limiter.reserve("t", SLOW, tokens=15)
             server.freeze()
             await lease.settle(0)

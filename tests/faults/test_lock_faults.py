@@ -22,7 +22,15 @@ from scriptgen.coordination.redis_lock import RedisSessionLock
 from scriptgen.domain.component import ComponentState
 from scriptgen.domain.errors import SessionBusyError, StoreUnavailableError
 from scriptgen.domain.session import SessionKey
-from tests.conformance.coordination.support import KEY, Recorder, client, eventually, plain_client, redis_lock
+from tests.conformance.coordination.support import (
+    KEY,
+    PRODUCTION,
+    Recorder,
+    client,
+    eventually,
+    plain_client,
+    redis_lock,
+)
 from tests.proxy import FaultProxy
 from tests.valkey import ValkeyServer, valkey_server
 
@@ -41,9 +49,9 @@ async def server(tmp_path: Path) -> AsyncIterator[ValkeyServer]:
 
 @contextlib.asynccontextmanager
 async def lock_over(port: int, **options: Any) -> AsyncIterator[tuple[RedisSessionLock, RedisClient]]:
-    """A lock with the probe pauses of production."""
-    settings = {"probe_seconds": (2.0, 3.0)} | options
-    async with client(f"redis://127.0.0.1:{port}/0") as redis, redis_lock(redis, **settings) as lock:
+    """A lock with the times of production."""
+    settings = PRODUCTION | options
+    async with client(f"redis://127.0.0.1:{port}/0", 0.5) as redis, redis_lock(redis, **settings) as lock:
         yield lock, redis
 
 
@@ -108,7 +116,8 @@ async def test_turns_go_on_while_redis_is_away_and_return_to_it_without_traffic(
 @pytest.mark.parametrize("fault", ["killed", "frozen"])
 async def test_a_cluster_that_is_away_is_survived_as_well(tmp_path: Path, fault: str) -> None:
     with valkey_server(tmp_path, cluster=True) as cluster:
-        async with client(cluster.url) as redis, redis_lock(redis, probe_seconds=(2.0, 3.0)) as lock:
+        async with client(cluster.url, 0.5) as redis, redis_lock(redis, **PRODUCTION) as lock:
+            await state_is(lock, ComponentState.OK, within=BACK)
             await turn(lock)
             (cluster.kill if fault == "killed" else cluster.freeze)()
             assert max([await turn(lock) for _ in range(8)]) < BLOCKED
@@ -233,10 +242,14 @@ async def test_a_short_freeze_is_not_a_lost_lease(server: ValkeyServer) -> None:
 
 
 async def test_waiting_for_another_process_ends_when_redis_dies(server: ValkeyServer) -> None:
-    async with lock_over(server.port) as (here, _), lock_over(server.port) as (there, _):
+    async with lock_over(server.port) as (here, redis), lock_over(server.port) as (there, _):
         held = await here.acquire(KEY, timeout=1)
         waiter = asyncio.create_task(there.acquire(KEY, timeout=8))
-        await asyncio.sleep(0.1)
+
+        async def waits() -> bool:
+            return bool(await redis.exists(f"{LOCK_KEY}:next") == 1)
+
+        await eventually(waits)
         server.kill()
         async with asyncio.timeout(4):
             lease = await waiter
@@ -342,3 +355,36 @@ async def test_contention_never_opens_the_breaker(server: ValkeyServer) -> None:
                 await there.acquire(KEY, timeout=0.02)
         assert (await there.status()).state is ComponentState.OK
         await held.release()
+
+
+async def test_what_a_cancelled_caller_asked_for_is_given_back_also_when_it_comes_late(
+    server: ValkeyServer,
+) -> None:
+    """The question is held up and times out; its clean-up overtakes it and finds nothing yet."""
+    async with (
+        FaultProxy("127.0.0.1", server.port) as proxy,
+        lock_over(proxy.port) as (lock, _),
+        plain_client(server.url) as direct,
+    ):
+        await turn(lock)
+        proxy.delay(0.7)
+        caller = asyncio.create_task(lock.acquire(KEY, timeout=5))
+
+        async def on_its_way() -> bool:
+            return proxy.held == 1
+
+        await eventually(on_its_way)
+        proxy.delay(0)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+
+        async def applied() -> bool:
+            return bool(await direct.exists(LOCK_KEY) == 1)
+
+        await eventually(applied, within=3)
+
+        async def gone() -> bool:
+            return not await applied()
+
+        await eventually(gone, within=BACK + 3)

@@ -17,10 +17,10 @@ import pytest
 
 from scriptgen.domain.checkpoint import CheckpointRecord
 from scriptgen.domain.component import ComponentState
-from scriptgen.domain.errors import StoreUnavailableError
+from scriptgen.domain.errors import DataLossError, StoreUnavailableError
 from scriptgen.domain.session import SessionKey
-from scriptgen.stores.sqlite import SqliteCheckpointStore, SqliteDatabase
-from tests.conformance.stores.samples import KEY, chain, record
+from scriptgen.stores.sqlite import SqliteCheckpointStore, SqliteDatabase, SqliteSessionStore
+from tests.conformance.stores.samples import KEY, chain, new_session, record
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def test_status_is_down_while_nothing_can_be_written_and_ok_again_by_itsel
 FILL = """
 import asyncio, resource, signal, sys
 from scriptgen.domain.errors import StoreUnavailableError
-from scriptgen.stores.sqlite import SqliteCheckpointStore, SqliteDatabase
+from scriptgen.stores.sqlite import SqliteCheckpointStore, SqliteDatabase, SqliteSessionStore
 from tests.faults.test_sqlite_disk import KEY, big
 
 async def main():
@@ -233,6 +233,19 @@ async def test_damaged_pages_are_an_error_when_they_are_read(tmp_path: Path) -> 
         assert (await log.status()).state is ComponentState.DOWN
     finally:
         await database.close()
+
+
+@pytest.mark.parametrize("table", ["sessions", "turns", "scripts"])
+async def test_a_document_changed_by_hand_is_data_loss_not_a_crash(
+    database: SqliteDatabase, table: str
+) -> None:
+    sessions = SqliteSessionStore(database)
+    await sessions.create(new_session(turns=2))
+    column = "head" if table == "sessions" else "body"
+    change = f"UPDATE {table} SET {column} = x'00'"  # noqa: S608
+    await database.write(lambda connection: connection.execute(change).rowcount)
+    with pytest.raises(DataLossError, match="damaged"):
+        await sessions.load(KEY)
 
 
 async def test_a_file_of_a_newer_release_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -287,6 +287,6 @@ def _echoes(task: WritingTask) -> frozenset[str]:
     ]
     if task.kind in {TaskKind.COMPOSE, TaskKind.CONTINUE}:
         lines.append(task.instruction)
-        for earlier in (task.source_text, *task.avoid):
-            lines += split_sentences(earlier)[:2]
+    if task.kind is TaskKind.CONTINUE:
+        lines += split_sentences(task.source_text)[:2]
     return frozenset(letters for letters in map(bare, lines) if _ECHO_MINIMUM <= len(letters) <= _ECHO_LIMIT)

@@ -22,22 +22,23 @@ REPETITION: Final = "structure_repetition"
 UNCHANGED: Final = "structure_unchanged"
 
 _NEW_TEXT: Final = frozenset({TaskKind.COMPOSE, TaskKind.CONTINUE})
-_THIN_SHARE: Final = 0.4  # of the length asked for
+_THIN_SHARE: Final = 0.15  # of the length asked for: less is a fragment, not a short script
 _THIN_REWRITE_SHARE: Final = 0.15  # of the source: 砍一半 twice is still a script
 _THIN_FLOOR: Final = 8
 _ECHO_MINIMUM: Final = 10  # letters
 _DOUBLED_MINIMUM: Final = 8  # letters
 _ALIKE: Final = 0.85  # bigram similarity above which a new version is the old one
 _LOOP_WINDOW: Final = 6
-_LOOP_SHARE: Final = 0.6  # below this share of distinct 6-letter stretches a text runs in circles
+_LOOP_MINIMUM: Final = 150  # letters: a shorter text may repeat itself on purpose
+_LOOP_SHARE: Final = 0.35  # below this share of distinct 6-letter stretches a text runs in circles
 _PROMPT_MARKS: Final = ("<运营要求>", "<商品资料>", "<主播风格>", "</", "写作规则：", "内部标记")
 
 
 def check_structure(text: str, task: WritingTask, *, complete: bool) -> tuple[QualityIssue, ...]:
     """All structural issues of `text` as an answer to `task`. `complete` false: the writer was cut off.
 
-    Everything that makes a text undeliverable is a BLOCK; missing scene elements are a WARN, because cue
-    words can only suggest that an element is absent.
+    Everything that makes a text undeliverable is a BLOCK. Missing elements are a WARN, because cue words can
+    only suggest that an element is absent; so is likeness to an earlier version, which the operator sees.
     """
     return (
         *_prompt_echo(text, task),
@@ -145,14 +146,15 @@ def _repetition(text: str, task: WritingTask) -> Iterable[QualityIssue]:
         # An opening alone says nothing about the whole: only texts of like length can be the same version.
         if len(earlier) * 2 > len(text) and similarity(text, earlier) > _ALIKE:
             message = "跟之前的版本几乎一样"
-            yield _issue(REPETITION, message, "换一个开头和切入角度重新写", text, (0, len(text)))
+            advice = "换一个开头和切入角度重新写"
+            yield _issue(REPETITION, message, advice, text, (0, len(text)), warn=True)
             return
 
 
 def _doubled(text: str) -> Iterable[QualityIssue]:
     letters = bare(text)
     stretches = len(letters) - _LOOP_WINDOW + 1
-    if stretches >= 4 * _LOOP_WINDOW:
+    if stretches >= _LOOP_MINIMUM:
         distinct = len({letters[i : i + _LOOP_WINDOW] for i in range(stretches)})
         if distinct < stretches * _LOOP_SHARE:
             yield _issue(REPETITION, "同样的话来回说", "每句话说一个新的意思", text, (0, len(text)))

@@ -24,7 +24,7 @@ from scriptgen.coordination.gcra import (
 from scriptgen.coordination.keys import limit_keys, tenant_tag
 from scriptgen.coordination.local_limiter import LocalQuotaLease, LocalRateLimiter
 from scriptgen.coordination.protocols import TenantLimits
-from scriptgen.coordination.redis_link import LinkState, RedisClient, RedisLink, Script
+from scriptgen.coordination.redis_link import LinkState, RedisClient, RedisLink, Script, ended_in_doubt
 from scriptgen.domain.component import ComponentState, ComponentStatus
 from scriptgen.domain.errors import StoreUnavailableError
 from scriptgen.domain.observer import Observer
@@ -97,7 +97,7 @@ class RedisRateLimiter:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
-        """Look whether Redis is there (at most `operation_timeout`) and probe from then on."""
+        """Look whether Redis is there (at most twice `operation_timeout`) and probe from then on."""
         await self._link.start()
 
     async def close(self) -> None:
@@ -184,8 +184,10 @@ class RedisRateLimiter:
         return Waits(request, tokens, concurrency)
 
     async def _take_back(self, lease: RedisQuotaLease, attempt: asyncio.Task[Waits]) -> None:
-        await asyncio.wait({attempt})
-        await self.charge(lease, "0")
+        if await ended_in_doubt(attempt):
+            self._settle_later(lease, "0")
+        else:
+            await self.charge(lease, "0")
 
     async def charge(self, lease: RedisQuotaLease, actual: str) -> None:
         """Settle now, or once Redis is back; should it never be, the reservation stays charged."""

@@ -59,6 +59,13 @@ class Script:
 PROBE = Script.load("probe")
 
 
+async def ended_in_doubt(attempt: asyncio.Task[Any]) -> bool:
+    """Wait for a call whose caller has left; whether the server may apply it later than anything sent now."""
+    await asyncio.wait({attempt})
+    error = None if attempt.cancelled() else attempt.exception()
+    return isinstance(error, RedisOutageError) and error.doubtful
+
+
 class LinkState(StrEnum):
     UP = "up"
     OUTAGE = "outage"
@@ -110,9 +117,13 @@ class RedisLink:
         return len(self._doubts)
 
     async def start(self) -> None:
-        """Probe once, so that the state is true before the first request, and watch from then on."""
+        """Probe once, so that the state is true before the first request, and watch from then on.
+
+        Takes at most twice the operation timeout: a cold client also has to connect and, in a cluster, to
+        learn the nodes.
+        """
         if not self._watcher.started:
-            if not await self._probe() and self.state is LinkState.UP:
+            if not await self._probe(2 * self._timeout) and self.state is LinkState.UP:
                 self._become(LinkState.OUTAGE)
             self._watcher.start()
 
@@ -178,10 +189,10 @@ class RedisLink:
             logger.warning("%s: Redis %s (%s)", self._name, state.value, self.last_error)
         self._on_state(state)
 
-    async def _probe(self) -> bool:
+    async def _probe(self, timeout: float | None = None) -> bool:
         """Half-open: one harmless write in the slot that failed last. A read would miss READONLY."""
         try:
-            await self.run(PROBE, [f"{self._suspect}:probe"], [1000])
+            await self.run(PROBE, [f"{self._suspect}:probe"], [1000], timeout=timeout)
         except (RedisOutageError, RedisConfigurationError):
             return False
         return True

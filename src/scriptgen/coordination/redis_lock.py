@@ -17,7 +17,7 @@ from typing import Any, Literal
 from scriptgen.coordination.background import Background
 from scriptgen.coordination.failure import RedisConfigurationError, RedisOutageError
 from scriptgen.coordination.keys import LOCK_WAKE_CHANNEL, lock_keys, session_tag
-from scriptgen.coordination.redis_link import LinkState, RedisClient, RedisLink, Script
+from scriptgen.coordination.redis_link import LinkState, RedisClient, RedisLink, Script, ended_in_doubt
 from scriptgen.coordination.session_queue import SessionQueue
 from scriptgen.coordination.subscription import Subscription
 from scriptgen.domain.component import ComponentState, ComponentStatus
@@ -135,7 +135,7 @@ class RedisSessionLock:
         self._keeper = Background("keeper of the session locks", self._keep)
 
     async def start(self) -> None:
-        """Look whether Redis is there (at most `operation_timeout`), then renew, listen and probe."""
+        """Look whether Redis is there (at most twice `operation_timeout`), then renew, listen and probe."""
         await self._link.start()
         await self._wakes.start()
         self._keeper.start()
@@ -251,9 +251,7 @@ class RedisSessionLock:
 
     async def _undo(self, lease: RedisLease, attempt: asyncio.Task[Any] | None = None) -> None:
         """Give back what the token has, after `attempt` has ended; later, when Redis is away now."""
-        if attempt is not None:
-            await asyncio.wait({attempt})
-        if not self._link.up:
+        if not self._link.up or (attempt is not None and await ended_in_doubt(attempt)):
             self._give_back_later(lease)
             return
         try:

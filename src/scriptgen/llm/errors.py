@@ -77,6 +77,7 @@ class WrongModelError(UpstreamStatusError):
 
     def __init__(self, message: str = "", *, status: int = 404) -> None:
         super().__init__(status, message)
+        self.backend_fault = True
 
 
 class RateLimitedError(UpstreamStatusError):

@@ -235,8 +235,8 @@ class WritingSection(BaseModel):
         "langgraph", description="Which runner to use."
     )
     langgraph_required: bool = Field(False, description="Refuse to start when LangGraph is not installed.")
-    intent_llm_threshold: Ratio = Field(0.6, description="Below this confidence the rules ask the model.")
-    intent_clarify_threshold: Ratio = Field(0.35, description="Below this confidence the service asks back.")
+    intent_llm_threshold: Ratio = Field(0.7, description="Below this confidence the rules ask the model.")
+    intent_clarify_threshold: Ratio = Field(0.4, description="Below this confidence the service asks back.")
     quality_max_retries: Annotated[int, Field(ge=0, le=5)] = Field(
         2, description="How often a script that fails its review is written again."
     )

@@ -1,10 +1,10 @@
 # Annotations are evaluated here on purpose: LangGraph reads them, and strings of local names break that.
 """The workflow as a LangGraph `StateGraph`.
 
-A superstep costs about 0.5 ms, a stage of ours some microseconds. So a node is not one stage but the straight
-run of stages that begins with it: a plain generation passes two nodes. There is a node for every stage,
-because a resumed generation may enter anywhere. LangGraph's own checkpointer has no compare-and-set and is not
-used.
+A superstep costs about 0.5 ms, a stage of ours some microseconds. So a node is not one stage but the
+straight run of stages that begins with it: a plain generation passes two nodes. There is a node for every
+stage, because a resumed generation may enter anywhere. LangGraph's own checkpointer has no compare-and-set
+and is not used.
 """
 
 from typing import TypedDict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from scriptgen.domain.conversation import HistoryTurn
 from scriptgen.domain.generation import GenerationResult, Usage
@@ -14,6 +15,9 @@ from scriptgen.domain.vocabulary import GenerationStatus, IntentType
 from .history import summary_with
 from .run import Run
 from .state import TurnOutcome, WorkflowState
+
+#: Turns that write nothing and leave slots and open questions as they are.
+_ASIDES: Final = frozenset({IntentType.QUERY, IntentType.OTHER})
 
 
 def scripts_of(state: WorkflowState, head: SessionHead, now: int) -> tuple[Script, ...]:
@@ -48,7 +52,6 @@ def turn_outcome(state: WorkflowState, run: Run, now: int) -> TurnOutcome:
     assert intent is not None
     assert status is not None
     scripts = scripts_of(state, head, now)
-    clarifying = status is GenerationStatus.CLARIFYING
     question = state.clarification.question if state.clarification else ""
     turn = Turn(
         turn_index=state.turn_index,
@@ -69,7 +72,7 @@ def turn_outcome(state: WorkflowState, run: Run, now: int) -> TurnOutcome:
         category=intent.slots.category or head.category,
         product=state.product if switched else head.product,
         switched=switched,
-        pending=PendingRequest(state.turn_index, state.request.query, intent) if clarifying else None,
+        pending=_pending(state, intent, head.pending),
         summary=_summary(run),
         turn_count=state.turn_index + 1,
         script_count=head.script_count + len(scripts),
@@ -146,9 +149,20 @@ def final_state(state: WorkflowState, outcome: TurnOutcome, result: GenerationRe
 
 def _inheritable(old: Slots, intent: Intent) -> Slots:
     """Slots that the next turn may inherit: chat and questions change nothing."""
-    if intent.type in {IntentType.QUERY, IntentType.OTHER}:
+    if intent.type in _ASIDES:
         return old
     return intent.slots
+
+
+def _pending(state: WorkflowState, intent: Intent, before: PendingRequest | None) -> PendingRequest | None:
+    """What waits for an answer after this turn. Chat in between changes nothing; a question that is asked
+    again still belongs to the request that was asked about first.
+    """
+    if state.status is not GenerationStatus.CLARIFYING:
+        return before if intent.type in _ASIDES else None
+    if before is not None and intent.refers_to_turn == before.turn_index:
+        return PendingRequest(before.turn_index, before.query, intent)
+    return PendingRequest(state.turn_index, state.request.query, intent)
 
 
 def _summary(run: Run) -> str:

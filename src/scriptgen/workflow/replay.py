@@ -79,8 +79,16 @@ def replay_into(channel: EventChannel, answer: StoredAnswer, resume_after: int) 
         for stage in answer.stages:
             if stage is not Stage.REGENERATING:
                 channel.emit(StageChanged(stage))
+    _show(channel, result, again=bool(resume_after))
+    if result.status in {GenerationStatus.COMPLETED, GenerationStatus.DEGRADED}:
+        channel.emit(StageChanged(Stage(result.status.value)))
+    channel.emit(result)
+    channel.close()
+
+
+def _show(channel: EventChannel, result: GenerationResult, *, again: bool) -> None:
     for index, script in enumerate(result.scripts):
-        if resume_after:
+        if again:
             channel.emit(ScriptReset(index, ResetReason.GENERATION_RESUMED))
         channel.emit(ScriptDelta(index, script.content))
     if result.clarification is not None:
@@ -88,10 +96,6 @@ def replay_into(channel: EventChannel, answer: StoredAnswer, resume_after: int) 
     for script in result.scripts:
         if script.quality is not None:
             channel.emit(script.quality)
-    if result.status in {GenerationStatus.COMPLETED, GenerationStatus.DEGRADED}:
-        channel.emit(StageChanged(Stage(result.status.value)))
-    channel.emit(result)
-    channel.close()
 
 
 def reused_request_id() -> FailedPreconditionError:

@@ -28,6 +28,7 @@ StageFunction = Callable[[WorkflowState, Run], Awaitable[Update]]
 
 #: The skill whose work begins with the profile instead of a plan of its own.
 _STRAIGHT_SKILL: Final = "generate"
+_MAX_AVOIDED: Final = 5
 
 
 async def load_context(state: WorkflowState, run: Run) -> Update:
@@ -109,7 +110,8 @@ async def generate_script(state: WorkflowState, run: Run) -> Update:
     """Write the first script that has no draft; each finished one is recorded before the next begins."""
     index = state.unwritten
     assert index is not None
-    written = await write_draft(run, state.tasks[index], index, run.workshop.writer, state.request.parameters)
+    task = _beside_its_siblings(state, index)
+    written = await write_draft(run, task, index, run.workshop.writer, state.request.parameters)
     return {
         "drafts": with_draft(state, index, written.draft),
         "attempts": state.attempts + written.attempts,
@@ -145,6 +147,8 @@ async def check_quality(state: WorkflowState, run: Run) -> Update:
         written = await write_draft(run, again, index, shop.last_resort, state.request.parameters)
         reviewed[index] = _reviewed(written.draft, task, run)
         usage, attempts = usage + written.usage, attempts + written.attempts
+        if not _passed(reviewed[index]):
+            reviewed[index] = _kept_source(task, index, run)
     still_failing = [index for index, draft in enumerate(reviewed) if not _passed(draft)]
     if failing:
         degraded = True
@@ -187,27 +191,22 @@ def next_stage(stage: Stage, state: WorkflowState) -> Stage | None:
     """The stage after `stage`, given the state it left; None when none is left."""
     if state.status is not None:
         return None
-    match stage:
-        case Stage.CONTEXT_LOADING:
-            return Stage.INTENT_RECOGNIZING
-        case Stage.INTENT_RECOGNIZING:
-            if state.intent is not None and state.intent.missing_slots:
-                return Stage.INTENT_CLARIFYING
-            return Stage.PROFILE_FETCHING if state.skill == _STRAIGHT_SKILL else Stage.SKILL_EXECUTING
-        case Stage.PROFILE_FETCHING | Stage.SKILL_EXECUTING | Stage.REGENERATING:
-            return Stage.SCRIPT_GENERATING
-        case Stage.SCRIPT_GENERATING:
-            return Stage.SCRIPT_GENERATING if state.unwritten is not None else Stage.QUALITY_CHECKING
-        case Stage.QUALITY_CHECKING:
-            return Stage.REGENERATING
-        case _:
-            return None
+    straight = STAGES[stage].then
+    if straight is not None:
+        return straight
+    if stage is Stage.INTENT_RECOGNIZING:
+        if state.intent is not None and state.intent.missing_slots:
+            return Stage.INTENT_CLARIFYING
+        return Stage.PROFILE_FETCHING if state.skill == _STRAIGHT_SKILL else Stage.SKILL_EXECUTING
+    assert stage is Stage.SCRIPT_GENERATING, "every other stage has one successor or ends the generation"
+    return Stage.SCRIPT_GENERATING if state.unwritten is not None else Stage.QUALITY_CHECKING
 
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
     """`durable` tells from the state it left whether the stage must be recorded before going on: whatever
-    cost a model call. `then` is the only successor, None where the state decides.
+    cost a model call. `then` is the only
+    successor of a stage that did not end the generation, None where the state decides.
     """
 
     run: StageFunction
@@ -225,12 +224,31 @@ STAGES: Final[Mapping[Stage, StageSpec]] = {
         recognize_intent, lambda state: state.intent is not None and state.intent.tier == "llm"
     ),
     Stage.INTENT_CLARIFYING: StageSpec(clarify, _never),
-    Stage.SKILL_EXECUTING: StageSpec(plan_skill, _never),
+    Stage.SKILL_EXECUTING: StageSpec(plan_skill, _never, Stage.SCRIPT_GENERATING),
     Stage.PROFILE_FETCHING: StageSpec(plan_skill, _never, Stage.SCRIPT_GENERATING),
     Stage.SCRIPT_GENERATING: StageSpec(generate_script, lambda _: True),
-    Stage.QUALITY_CHECKING: StageSpec(check_quality, _never),
+    Stage.QUALITY_CHECKING: StageSpec(check_quality, _never, Stage.REGENERATING),
     Stage.REGENERATING: StageSpec(regenerate, _never, Stage.SCRIPT_GENERATING),
 }
+
+
+def _beside_its_siblings(state: WorkflowState, index: int) -> WritingTask:
+    """The task, told what the other scripts of the same request already say."""
+    task = state.tasks[index]
+    siblings = tuple(draft.text for draft in state.drafts[:index] if draft is not None)
+    return replace(task, avoid=(*task.avoid, *siblings)[-_MAX_AVOIDED:]) if siblings else task
+
+
+def _kept_source(task: WritingTask, index: int, run: Run) -> Draft | None:
+    """An edit that no means could make lawful leaves the script as it was, if that is lawful itself."""
+    if not task.source_text:
+        return None
+    kept = _reviewed(Draft(task.source_text, backend="", model=""), task, run)
+    if not _passed(kept):
+        return None
+    run.emit(ScriptReset(index, ResetReason.QUALITY_RETRY, "这样改不合规，保留原稿。"))
+    run.emit(ScriptDelta(index, task.source_text))
+    return kept
 
 
 def _again(task: WritingTask, attempt: int, reasons: tuple[str, ...]) -> WritingTask:

@@ -17,6 +17,10 @@ from scriptgen.domain.session import SessionKey
 from scriptgen.stores.redis.connect import connect
 
 KEY = SessionKey("t1", "s1")
+# Seconds for one call to Redis. A busy machine may stall a test; those about slowness use PRODUCTION.
+PATIENT = 5.0
+QUICK: dict[str, Any] = {"operation_timeout": PATIENT, "probe_seconds": (0.2, 0.3)}
+PRODUCTION: dict[str, Any] = {"operation_timeout": 0.5, "probe_seconds": (2.0, 3.0)}
 
 
 class Recorder(Observer):
@@ -56,9 +60,9 @@ async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 2
 
 
 @contextlib.asynccontextmanager
-async def client(url: str) -> AsyncIterator[RedisClient]:
+async def client(url: str, timeout: float = PATIENT) -> AsyncIterator[RedisClient]:
     """A client as the service builds it."""
-    redis = connect(url)
+    redis = connect(url, timeout=timeout)
     try:
         yield redis
     finally:
@@ -78,11 +82,7 @@ async def plain_client(url: str) -> AsyncIterator[Redis]:
 @contextlib.asynccontextmanager
 async def redis_lock(redis: RedisClient, **options: Any) -> AsyncIterator[RedisSessionLock]:
     """A started lock that probes quickly."""
-    settings: dict[str, Any] = {
-        "max_waiters": 16,
-        "probe_seconds": (0.2, 0.3),
-        "observer": Observer(),
-    } | options
+    settings = QUICK | {"max_waiters": 16, "observer": Observer()} | options
     lock = RedisSessionLock(redis, **settings)
     await lock.start()
     try:
@@ -94,7 +94,7 @@ async def redis_lock(redis: RedisClient, **options: Any) -> AsyncIterator[RedisS
 @contextlib.asynccontextmanager
 async def redis_limiter(redis: RedisClient, **options: Any) -> AsyncIterator[RedisRateLimiter]:
     """A started limiter that probes quickly."""
-    settings: dict[str, Any] = {"probe_seconds": (0.2, 0.3), "observer": Observer()} | options
+    settings = QUICK | {"observer": Observer()} | options
     limiter = RedisRateLimiter(redis, **settings)
     await limiter.start()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scriptgen.domain.checkpoint import CheckpointStatus
+from scriptgen.stores.memory import MemoryCheckpointStore, MemorySessionStore, MemoryState
 from scriptgen.stores.opener import ComposedOpener, opener_for
 from scriptgen.stores.protocols import Opened, OpenedSession
 
@@ -41,3 +42,15 @@ async def test_the_newest_record_may_be_the_requests_own(backend: Backend) -> No
     await backend.checkpoints.append(accepted, 0)
     assert await backend.checkpoints.open(KEY, "mine") == Opened(accepted, accepted)
     assert await backend.checkpoints.open(KEY, None) == Opened(accepted, None)
+
+
+async def test_a_session_and_a_log_in_two_backends_are_read_one_after_the_other(backend: Backend) -> None:
+    elsewhere = MemorySessionStore(MemoryState())
+    await elsewhere.create(new_session(turns=1))
+    log = MemoryCheckpointStore(MemoryState(), commits_sessions=False)
+    await log.append(record(1), 0)
+    for sessions, checkpoints in ((elsewhere, backend.checkpoints), (backend.sessions, log)):
+        opened = await ComposedOpener(sessions, checkpoints).open_session(KEY, "request-1", turns=5)
+        assert (opened.session is None) == (sessions is backend.sessions)
+        assert (opened.found is None) == (checkpoints is backend.checkpoints)
+    assert isinstance(opener_for(backend.sessions, log), ComposedOpener)

@@ -234,6 +234,13 @@ async def test_thinking_that_was_shown_is_withdrawn(checker: ComplianceChecker) 
     assert [event.reason for event in events if isinstance(event, Withdrawn)] == [ResetReason.QUALITY_RETRY]
 
 
+async def test_thinking_that_the_guard_still_held_does_not_reach_the_script(
+    checker: ComplianceChecker,
+) -> None:
+    events = await written(FakeModel(text("先想想，能不能讲全网最", "</think>", *SENTENCES)), checker)
+    assert ending(events).text == SCRIPT
+
+
 async def test_a_fixed_text_needs_no_model(checker: ComplianceChecker) -> None:
     model = FakeModel()
     events = await written(model, checker, replace(TASK, kind=TaskKind.MODIFY, fixed_text=SCRIPT))

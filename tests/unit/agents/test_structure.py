@@ -78,9 +78,9 @@ def test_a_number_is_forbidden_as_a_whole_only(price: str) -> None:
     assert "structure_product_switch" not in kinds(f"{SCRIPT}今天{price}块。", switched)
 
 
-def test_a_version_like_an_earlier_one_is_a_repetition() -> None:
+def test_a_version_like_an_earlier_one_is_pointed_out() -> None:
     again = replace(TASK, kind=TaskKind.CONTINUE, source_text=SCRIPT)
-    assert kinds(SCRIPT.replace("晚上好", "下午好"), again)["structure_repetition"] is Severity.BLOCK
+    assert kinds(SCRIPT.replace("晚上好", "下午好"), again)["structure_repetition"] is Severity.WARN
 
 
 def test_an_avoided_opening_alone_does_not_make_a_repetition() -> None:
@@ -90,7 +90,7 @@ def test_an_avoided_opening_alone_does_not_make_a_repetition() -> None:
 
 def test_a_text_that_runs_in_circles_fails() -> None:
     assert (
-        kinds("这支口红真的显白真的好看。" * 1 + "真的显白真的好看，" * 12 + "扣1。")["structure_repetition"]
+        kinds("这支口红真的显白真的好看。" + "真的显白真的好看，" * 20 + "扣1。")["structure_repetition"]
         is Severity.BLOCK
     )
 

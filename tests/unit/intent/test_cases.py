@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from benchmarks.eval_intent import context_of, expected_slots, found_slots
+
 from scriptgen.agents.intent import IntentAgent
 
 CASES = Path(__file__).with_name("cases.jsonl")

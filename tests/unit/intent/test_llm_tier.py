@@ -39,6 +39,7 @@ class Model:
         self._answer = answer
         self._has_model = has_model
         self.requests: list[CompletionRequest] = []
+        self.asked = asyncio.Event()
 
     @property
     def has_model(self) -> bool:
@@ -49,6 +50,7 @@ class Model:
 
     async def complete(self, request: CompletionRequest) -> Completion:
         self.requests.append(request)
+        self.asked.set()
         if isinstance(self._answer, BaseException):
             raise self._answer
         if self._answer is None:
@@ -133,8 +135,7 @@ async def test_a_silent_model_is_given_up_at_the_deadline() -> None:
 async def test_a_cancelled_call_is_cancelled() -> None:
     model = Model(None)
     task = asyncio.create_task(agent(model).recognize(UNSURE, ConversationContext()))
-    while not model.requests:
-        await asyncio.sleep(0)
+    await model.asked.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -16,9 +16,35 @@ from scriptgen.domain.intent import Slots
 from scriptgen.domain.vocabulary import CATEGORIES, IntentType
 
 RULES = Rules(Lexicon())
-WORDS = "口红 再来 一段 换成 第二版 开场 逼单 、 ， ： \n “ ” 改 更 一点 她 主播是 给 写 卖点是 99元 30秒 618 😀 的 ？".split(
-    " "
-)
+WORDS = [
+    "口红",
+    "再来",
+    "一段",
+    "换成",
+    "第二版",
+    "开场",
+    "逼单",
+    "、",
+    "，",
+    "：",
+    "\n",
+    "“",
+    "”",
+    "改",
+    "更",
+    "一点",
+    "她",
+    "主播是",
+    "给",
+    "写",
+    "卖点是",
+    "99元",
+    "30秒",
+    "618",
+    "😀",
+    "的",
+    "？",
+]
 typed = st.lists(st.sampled_from(WORDS) | st.text(max_size=6), max_size=30).map("".join)
 
 
@@ -58,6 +84,15 @@ def test_nothing_typed_raises_and_typed_slots_stay_substrings(query: str, earlie
         "：",
         "换成更",
         "宝宝们",
+        " ",
+        "口红 ",
+        "加 口红",
+        "都行你看着写",
+        "哈h",
+        "99",
+        "主播是",
+        "下一个",
+        "哈哈",
     ],
 )
 def test_four_thousand_characters_take_a_moment(piece: str) -> None:

@@ -24,6 +24,7 @@ from scriptgen.llm.errors import (
     IdleTimeoutError,
     LLMCallError,
     RateLimitedError,
+    TruncatedStreamError,
     UnsupportedRequestError,
     UpstreamStatusError,
 )
@@ -140,6 +141,12 @@ async def test_a_failure_after_text_voids_it_and_is_never_spliced() -> None:
     assert completion.switched == (BackendSwitched("vllm", "idle_timeout"),)
 
 
+async def test_a_backend_that_broke_its_shown_text_is_not_the_one_to_begin_again() -> None:
+    one = Scripted("vllm", ["半句", TruncatedStreamError()], ["好的"])
+    assert (await Router([one, Scripted("ollama")]).complete(WITH_TASK)).text == "ollama的话"
+    assert len(one.calls) == 1
+
+
 async def test_void_text_is_paid_for() -> None:
     error = IdleTimeoutError()
     error.usage = Usage(100, 40)
@@ -250,7 +257,7 @@ async def test_a_cancelled_probe_lets_the_next_one_go() -> None:
     await router.complete(WITH_TASK)
     now = 5.0
     probe = asyncio.create_task(router.complete(WITH_TASK))
-    while not one.running:
+    while not one.running:  # noqa: ASYNC110 (one turn of the loop, no time)
         await asyncio.sleep(0)
     assert (await router.complete(WITH_TASK)).text == "ollama的话"  # one probe at a time
     probe.cancel()
@@ -412,6 +419,12 @@ async def test_the_next_backend_gets_half_of_the_time_that_is_left() -> None:
     assert completion.text == "赶上了"
     assert loop.time() < deadline
     assert one.running == 0
+
+
+async def test_the_template_writer_needs_only_a_moment_of_the_time_that_is_left() -> None:
+    router = Router([Scripted("vllm", [1.45, "慢工出细活"]), Scripted(TEMPLATE)])
+    deadline = asyncio.get_running_loop().time() + 2.6  # half of it would be too short
+    assert (await router.complete(replace(WITH_TASK, deadline=deadline))).text == "慢工出细活"
 
 
 async def test_nothing_more_is_called_after_the_callers_deadline() -> None:

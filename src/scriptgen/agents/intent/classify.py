@@ -13,6 +13,9 @@ from scriptgen.domain.vocabulary import IntentType
 from . import patterns as p
 from .lexicon import Mention
 
+#: Characters beyond which nothing counts as an indifferent answer or as small talk.
+_SHORT_ANSWER, _SMALL_TALK = 20, 60
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -66,7 +69,13 @@ def classify(s: Signals) -> Verdict:
 
 def is_indifferent(text: str) -> bool:
     """都行你看着写: an answer that leaves the question open."""
-    return bool(p.INDIFFERENT_CORE.search(text)) and bool(p.INDIFFERENT.fullmatch(text.strip()))
+    answer = text.strip()
+    # The words overlap (都行, 都, 行), so the match may try many ways: only short answers are looked at.
+    return (
+        len(answer) <= _SHORT_ANSWER
+        and bool(p.INDIFFERENT_CORE.search(answer))
+        and bool(p.INDIFFERENT.fullmatch(answer))
+    )
 
 
 def asks_back(text: str) -> bool:
@@ -93,13 +102,17 @@ def _is_noise(s: Signals, *, acts: bool) -> bool:
     """Injection, abuse, small talk, keyboard mash; a real request with a curse in it is still a request."""
     t = s.text
     compact = re.sub(r"[\s,，。.!！?？~、…]+", "", t)
-    if p.INJECTION.search(t) or not compact or p.CHAT.fullmatch(compact):
+    if p.INJECTION.search(t) or not compact or _is_small_talk(compact):
         return True
     if p.ABUSE.search(t) and not (acts and (s.in_domain or s.has_script)):
         return True
     if p.OFF_TOPIC.search(t) and not (acts and s.has_script) and not p.SELLING.search(t):
         return True
     return not p.CJK.search(t) and not p.ENGLISH.search(t) and not s.in_domain
+
+
+def _is_small_talk(compact: str) -> bool:
+    return len(compact) <= _SMALL_TALK and bool(p.CHAT.fullmatch(compact))
 
 
 def _is_question(s: Signals) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from scriptgen.domain.intent import Slots
 from scriptgen.domain.vocabulary import REWRITING_INTENTS, WRITING_INTENTS, IntentType
 
+from .choices import scenario_of, styles_of, sub_scenario_of, target_start
 from .classify import Signals, classify
 from .lexicon import Lexicon, Mention
 from .names import find_name, refers_to_a_person
@@ -23,13 +24,7 @@ _JOINED = re.compile(
 _JOINED_BY_COMMA = re.compile(r"(?:的?话术)?\s?,\s?")
 _EACH_MEANT = re.compile(r"各|每|都|分别|一样")
 _MAX_GAP = 8
-_TARGET_VALUE = re.compile(
-    r"换成|换为|改成|改为|转成|转为|变成|整成|做成|弄成|调成|写成|改写成|翻成|改做|切换成|搞成|整个|"
-    r"来个"
-)
 _INSERTION = re.compile(r"加(?!强)|补(?!货)|插|添|带上|增加")
-_NEGATED_BEFORE = re.compile(r"(?:别|不要|不用|少|不想要?)(?:再|那么|这么|太|用|搞)*$")
-_TOO_BEFORE = re.compile(r"(?:太|过于|有点)$")
 #: Characters of an over-long instruction that are read, from its start and from its end.
 _HEAD, _TAIL = 500, 300
 _FROM_TO = re.compile(r"从开[场播].{0,8}到")
@@ -48,7 +43,6 @@ _DIGITS = {
     "九": 9,
     "十": 10,
 }
-_PART_OF_SCRIPT = re.compile(r"活动|元素|信息|氛围")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +155,7 @@ class Reader:
         """Every slot but the product and its category."""
         rewriting = kind in REWRITING_INTENTS
         literal = kind is IntentType.QUERY
-        target = _target_start(text) if rewriting else 0
+        target = target_start(text) if rewriting else 0
         # What is to be inserted (加一句促销的话) is not what the script is.
         inserted = _INSERTION.search(text) if kind is IntentType.SCRIPT_MODIFICATION else None
         limit = inserted.start() if inserted else len(text)
@@ -171,14 +165,14 @@ class Reader:
         length = find_length(text)
         before = [m for m in mentions if m.start < limit]
         return Slots(
-            scenario=_scenario(
+            scenario=scenario_of(
                 [m for m in before if m.kind == "scenario"], target, last=rewriting, literal=literal
             ),
-            sub_scenario=_sub_scenario(text, before, literal=literal),
+            sub_scenario=sub_scenario_of(text, before, literal=literal),
             event=next((m.value for m in mentions if m.kind == "event"), ""),
             selling_points=tuple(query[a:b] for a, b in points),
             target_name=query[name[0] : name[1]] if name else "",
-            styles=() if literal else _styles(text, mentions, target, points),
+            styles=() if literal else styles_of(text, mentions, target, points),
             price=query[price[0] : price[1]] if price else "",
             length=query[length[0] : length[1]].strip() if length else "",
         )
@@ -226,80 +220,6 @@ def _ends_of(text: str) -> str:
 
 def _covered(mention: Mention, products: list[ProductMention]) -> bool:
     return any(p.start <= mention.start and mention.end <= p.end for p in products)
-
-
-def _target_start(text: str) -> int:
-    """Where the wanted value begins in 把短视频版改成直播版: what stands before is what it was."""
-    matches = list(_TARGET_VALUE.finditer(text))
-    return matches[-1].end() if matches else 0
-
-
-def _scenario(mentions: list[Mention], target: int, *, last: bool, literal: bool) -> str:
-    wanted = [m for m in mentions if m.start >= target] or ([] if target and last else mentions)
-    if not wanted:
-        return mentions[-1].value if mentions and not target else ""
-    values = [m.value for m in wanted]
-    if literal and len(set(values)) > 1:
-        return ""
-    if last:
-        return values[-1]
-    # 直播 is often only the place (直播间要用的短视频): the rarer word names what is to be written.
-    return next((v for v in values if v != "直播带货"), values[0])
-
-
-def _sub_scenario(text: str, mentions: list[Mention], *, literal: bool) -> str:
-    scenes = [m for m in mentions if m.kind == "sub_scenario" and not _is_point_label(text, m)]
-    if literal:
-        # 怎样的开场能留住人: a verb in a question names no scene.
-        scenes = [m for m in scenes if text[m.start : m.end] != "留住人"]
-    if literal and len({m.value for m in scenes}) > 1:
-        return ""
-    if scenes:
-        named = [
-            m
-            for m in scenes
-            if not (m.value == "下播话术" and re.match(r"(?:的时候|时|前|后|之前|以后)", text[m.end :]))
-        ]
-        specific = [m for m in named if m.value != "卖点介绍"] or named or scenes
-        return specific[0].value
-    if literal:
-        return ""
-    return next((m.value for m in mentions if m.kind == "weak_sub"), "")
-
-
-def _is_point_label(text: str, mention: Mention) -> bool:
-    """卖点 in 卖点是显白 labels the points, it does not name the scene; neither does 开播 in 直播马上开播."""
-    word = text[mention.start : mention.end]
-    rest = text[mention.end : mention.end + 12]
-    before = text[max(0, mention.start - 3) : mention.start]
-    if word in {"卖点", "产品卖点"}:
-        if re.search(r"的$", before) and not re.match(r"[是有为:]", rest):
-            return False
-        return (
-            bool(re.match(r"(?:就?是|有|为|主要|包括|改|换|[:：])", rest))
-            or bool(re.search(r"突出|把$|[加补](?:个|条|点|一个|上)?$", before))
-            or (bool(re.match(r"[^,，。的]{2,8}、", rest)))
-        )
-    if word in {"开播", "下播"}:
-        return bool(re.match(r"[了前]|时间", rest)) or bool(re.search(r"马上|快要|准备|就要|[刚要]$", before))
-    if word in {"互动", "售后"}:
-        return bool(re.search(r"[加多些点强有]$", before)) or bool(re.match(r"[感性好少]|无忧|有保障", rest))
-    return word == "促销" and bool(re.search(r"[在有]$", before))
-
-
-def _styles(
-    text: str, mentions: list[Mention], target: int, points: list[tuple[int, int]]
-) -> tuple[str, ...]:
-    found: list[str] = []
-    for m in mentions:
-        if m.kind != "style" or m.start < target or any(a <= m.start < b for a, b in points):
-            continue
-        before, after = text[max(0, m.start - 5) : m.start], text[m.end : m.end + 3]
-        if _NEGATED_BEFORE.search(before) or (_TOO_BEFORE.search(before) and not re.match(r"[的]", after)):
-            continue
-        if m.value not in found:
-            found.append(m.value)
-    return tuple(found)
 
 
 def _is_joint(text: str, start: int, end: int) -> bool:

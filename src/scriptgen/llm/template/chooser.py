@@ -33,6 +33,7 @@ OPENINGS: Final = frozenset(
 )
 _POINT_ELEMENTS: Final = frozenset({"point", "reason", "tease", "recall"})
 _NAMED: Final = frozenset({"greet", "stay_open", "bye_open"})
+_NOT_GIFTS: Final = frozenset({"个护", "母婴", "家居", "其他"})
 _CONSUMED: Final = frozenset({"食品", "个护"})
 _DOUBLED: Final = (("前的时候", "前"), ("之后的时候", "之后"), ("的的", "的"), ("。。", "。"))
 _FACT_KINDS: Final = {
@@ -247,6 +248,8 @@ class Chooser:
             "m": k.measure,
             "use": k.use,
             "event": m.event,
+            "gift": "" if k.name in _NOT_GIFTS else product,
+            "treat": product if k.name == "食品" else "",
             "price": m.price,
             "point": point,
             "points": "、".join(m.points[:4]),

@@ -85,7 +85,9 @@ class _Draft:
                 chosen[index].append(sentence)
                 used += len(sentence.text)
         used = self._fill(positions, chosen, used, target)
-        self._mention_product(positions, chosen)
+        self._mention_product(positions, chosen, target * 1.12 - used)
+        used = sum(len(s.text) for sentences in chosen.values() for s in sentences)
+        self._fill(positions, chosen, used, target)  # the sentence that names the product may be shorter
         return self._speak(plan.paragraphs, chosen)
 
     def opening(self) -> str:
@@ -149,7 +151,8 @@ class _Draft:
             if best is None:
                 break
             index = best[1]
-            sentence = self.chooser.pick(positions[index].element, target * 1.1 - used)
+            cap = target * (1.1 if used > target * 0.85 else 1.16) - used
+            sentence = self.chooser.pick(positions[index].element, cap)
             if sentence is None:
                 closed.add(index)
                 continue
@@ -159,11 +162,13 @@ class _Draft:
 
     def _most(self, position: Position) -> int:
         """Short scripts ask, worry and call to act once."""
-        if position.element in {"interact", "pain", "cta", "cta_video", "cta_note"}:
+        if position.element in {"preview", "interact", "pain", "cta", "cta_video", "cta_note"}:
             return position.most if self.material.target > 280 else max(1, position.least)
         return position.most + (max(0, self.material.target - 260) // 110 if position.most > 1 else 0)
 
-    def _mention_product(self, positions: Sequence[Position], chosen: dict[int, list[Sentence]]) -> None:
+    def _mention_product(
+        self, positions: Sequence[Position], chosen: dict[int, list[Sentence]], room: float
+    ) -> None:
         """What is sold is named at least once, in the earliest sentence that can name it."""
         product = self.material.product or self.material.knowledge.goods
         if any(product in s.text for sentences in chosen.values() for s in sentences):
@@ -171,7 +176,8 @@ class _Draft:
         for index, position in enumerate(positions):
             for place, old in enumerate(chosen[index]):
                 self.chooser.forget(old)
-                new = self.chooser.pick(position.element, len(old.text) + 16, must=True, naming=product)
+                cap = len(old.text) + max(0.0, room)
+                new = self.chooser.pick(position.element, cap, must=True, naming=product)
                 if new is not None and not self.chooser.opened_before(position.element, new.text):
                     chosen[index][place] = new
                     return

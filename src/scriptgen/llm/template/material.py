@@ -33,7 +33,7 @@ _ADDRESSABLE = re.compile(r"^[一-龥]{0,2}(宝妈|姐妹|女生|同学|书友|�
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The speakable content of a task. `facts` are (key, value) pairs by kind (see `PhraseBook.fact_kind`)."""
+    """The speakable content of a task. `facts` are (key, value) pairs by their `PhraseBook.fact_kind`."""
 
     scene: SceneSpec
     target: int
@@ -132,7 +132,9 @@ def _styles(task: WritingTask) -> tuple[str, ...]:
 
 
 def _address(task: WritingTask, knowledge: CategoryKnowledge, styles: tuple[str, ...]) -> str:
-    if given := tuple(a for a in map(clean, task.profile.address) if a):
+    formal = bool(_FORMAL_STYLES.intersection(styles))
+    generic = formal and task.profile.address == knowledge.address  # the category's, not this host's own
+    if not generic and (given := tuple(a for a in map(clean, task.profile.address) if a)):
         return given[0]
     for phrase in task.profile.catchphrases:
         if (found := clean(phrase)) and len(found) <= 5 and found.endswith(("们", "女生")):
@@ -140,7 +142,7 @@ def _address(task: WritingTask, knowledge: CategoryKnowledge, styles: tuple[str,
     audience = clean(task.audience, limit=8)
     if _ADDRESSABLE.match(audience):
         return audience + "们"
-    if _FORMAL_STYLES.intersection(styles):
+    if formal:
         return "各位朋友" if "高端" in styles else "朋友们"
     return knowledge.address[0]
 

@@ -126,7 +126,7 @@ def phrase_book() -> PhraseBook:
         },
         points=points,
         point_keys=tuple(sorted(points, key=len, reverse=True)),
-        events={event: _phrases(entry["lines"]) for event, entry in load_data("events.json").items()},
+        events={event: _phrases(lines) for event, lines in load_data("events.json").items()},
         fact_kinds={
             key: kind
             for kind in ("stock", "time", "offer", "service", "price", "quiet")

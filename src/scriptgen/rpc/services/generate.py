@@ -11,6 +11,7 @@ from scriptgen.domain.generation import GenerationRequest
 from scriptgen.domain.session import SessionKey
 from scriptgen.rpc import convert
 from scriptgen.rpc.interceptors.call import Call, current_call
+from scriptgen.rpc.interceptors.quota import INTENT_TOKENS
 from scriptgen.v1 import generate_pb2 as pb
 from scriptgen.v1 import generate_pb2_grpc
 from scriptgen.workflow.desk import Desk
@@ -63,6 +64,8 @@ class GenerateService(generate_pb2_grpc.GenerateServiceServicer):
             context=convert.conversation(request.context),
             deadline=call.deadline,
         )
+        if recognized.intent.tier == "llm" and call.grant.quota is not None:
+            await call.grant.quota.settle(INTENT_TOKENS)
         return pb.RecognizeIntentResponse(
             intent=convert.intent_message(recognized.intent),
             clarification=convert.clarification_message(recognized.clarification),

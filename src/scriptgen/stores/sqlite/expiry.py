@@ -48,6 +48,8 @@ class Expiry:
     async def stop(self) -> None:
         self._task.cancel()
         await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()  # it never ends by itself: raises what went wrong
 
     async def _forever(self) -> None:
         while True:
