@@ -27,16 +27,18 @@ from scriptgen.coordination.local_lock import LocalSessionLock
 from scriptgen.coordination.protocols import CancelBus, RateLimiter, SessionLock, TenantLimits
 from scriptgen.coordination.redis_limiter import RedisRateLimiter
 from scriptgen.coordination.redis_lock import RedisSessionLock
+from scriptgen.coordination.unlimited import UnlimitedRateLimiter
 from scriptgen.domain.component import ComponentState, ComponentStatus
 from scriptgen.domain.generation import GenerationRequest
 from scriptgen.domain.observer import Observer
 from scriptgen.llm.breaker import BreakerSettings
 from scriptgen.llm.estimate import TokenEstimator, estimate_tokens
 from scriptgen.llm.hedge import HedgeSettings
-from scriptgen.llm.openai_backend import OpenAIBackend, Timers
+from scriptgen.llm.openai_backend import OpenAIBackend
 from scriptgen.llm.protocol import LLMBackend
 from scriptgen.llm.router import RetrySettings, Router, RouterSettings
 from scriptgen.llm.template.backend import TemplateBackend
+from scriptgen.llm.timed_response import Timers
 from scriptgen.rpc.interceptors.inflight import Admission
 from scriptgen.settings import Settings, SettingsError
 from scriptgen.skills.registry import SkillRegistry
@@ -70,7 +72,7 @@ class App:
     stores: Stores
     router: Router
     lock: SessionLock
-    limiter: RateLimiter | None
+    limiter: RateLimiter
     bus: CancelBus
     admission: Admission
     estimator: TokenEstimator
@@ -136,22 +138,18 @@ class App:
         """In the order of dependence: generations, coordination, models, stores."""
         await self.orchestrator.close(grace_seconds)
         for part in (self.bus, self.lock, self.limiter, self.router, self.stores):
-            if part is not None:
-                await part.close()
+            await part.close()
 
     async def components(self) -> list[ComponentStatus]:
         """How every part is, each asked at the same time and within one second."""
         settings = self.settings
-        single = [
-            ("session_store", settings.session_store, self.stores.sessions.status()),
-            ("checkpoint_store", settings.checkpoint_store, self.stores.checkpoints.status()),
-            ("session_lock", "redis" if settings.distributed_lock else "local", self.lock.status()),
-        ]
-        if self.limiter is not None:
-            single.append(("rate_limiter", settings.core_rate_limit_backend, self.limiter.status()))
-        statuses = await asyncio.gather(*(_asked(*one) for one in single))
-        if self.limiter is None:
-            statuses.append(ComponentStatus("rate_limiter", ComponentState.OK, "off"))
+        limiter = settings.core_rate_limit_backend if settings.core_rate_limit_enabled else "off"
+        statuses = await asyncio.gather(
+            _asked("session_store", settings.session_store, self.stores.sessions.status()),
+            _asked("checkpoint_store", settings.checkpoint_store, self.stores.checkpoints.status()),
+            _asked("session_lock", "redis" if settings.distributed_lock else "local", self.lock.status()),
+            _asked("rate_limiter", limiter, self.limiter.status()),
+        )
         return [*statuses, *await self.router.status()]
 
     @property
@@ -247,7 +245,7 @@ def _router_settings(settings: Settings) -> RouterSettings:
 
 def _coordination(
     settings: Settings, stores: Stores, observer: Observer
-) -> tuple[SessionLock, RateLimiter | None, CancelBus]:
+) -> tuple[SessionLock, RateLimiter, CancelBus]:
     redis: Any = stores.redis
     lock: SessionLock
     if settings.distributed_lock:
@@ -262,8 +260,10 @@ def _coordination(
         lock = LocalSessionLock(max_waiters=settings.session_lock_max_waiters, observer=observer)
     # A lease must outlive the longest generation, or its place would be given away under it.
     lease_seconds = settings.llm_total_timeout_seconds * 2 + settings.session_lock_timeout_seconds
-    limiter: RateLimiter | None = None
-    if settings.core_rate_limit_enabled and settings.core_rate_limit_backend == "redis":
+    limiter: RateLimiter
+    if not settings.core_rate_limit_enabled:
+        limiter = UnlimitedRateLimiter()
+    elif settings.core_rate_limit_backend == "redis":
         limiter = RedisRateLimiter(
             redis,
             lease_seconds=lease_seconds,
@@ -271,7 +271,7 @@ def _coordination(
             shadow=settings.core_rate_limit_shadow,
             observer=observer,
         )
-    elif settings.core_rate_limit_enabled:
+    else:
         limiter = LocalRateLimiter(
             lease_seconds=lease_seconds, shadow=settings.core_rate_limit_shadow, observer=observer
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from scriptgen.settings import Settings
 from scriptgen.stores.memory import (
@@ -15,6 +15,11 @@ from scriptgen.stores.memory import (
 from scriptgen.stores.protocols import CheckpointStore, ProfileStore, SessionStore
 from scriptgen.stores.retention import Retention
 
+if TYPE_CHECKING:
+    from redis.asyncio import Redis, RedisCluster
+
+    RedisClient = Redis | RedisCluster
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -23,7 +28,7 @@ class Stores:
     sessions: SessionStore
     checkpoints: CheckpointStore
     profiles: ProfileStore
-    redis: Any | None
+    redis: RedisClient | None
 
     async def close(self) -> None:
         for store in (self.profiles, self.checkpoints, self.sessions):
@@ -61,7 +66,7 @@ async def open_stores(settings: Settings) -> Stores:
         )
         sessions["sqlite"] = (SqliteSessionStore(database), SqliteProfileStore(database))
         checkpoints["sqlite"] = SqliteCheckpointStore(database, commits_sessions=shared)
-    if "redis" in wanted:
+    if redis is not None and "redis" in wanted:
         from scriptgen.stores.redis import (
             RedisBackend,
             RedisCheckpointStore,
@@ -76,7 +81,7 @@ async def open_stores(settings: Settings) -> Stores:
     return Stores(session_store, checkpoints[settings.checkpoint_store], profile_store, redis)
 
 
-def _redis(settings: Settings) -> Any:
+def _redis(settings: Settings) -> RedisClient:
     from scriptgen.stores.redis.connect import connect
 
-    return connect(settings.redis_url)
+    return connect(settings.redis_url.get_secret_value())

@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
 
 from scriptgen.v1 import generate_pb2, generate_pb2_grpc, session_pb2, session_pb2_grpc, types_pb2
 from tests.services.live import assert_whole
@@ -32,7 +33,7 @@ def test_sigterm_during_a_stream_lets_it_end_whole_and_exits_zero() -> None:
         stub = generate_pb2_grpc.GenerateServiceStub(channel)
         request = generate_pb2.GenerateStreamRequest(session_id=session, query="写一段产品介绍")
         events = []
-        refused = []
+        refused: list[str] = []
         for event in stub.GenerateStream(request, timeout=30):
             events.append(event)
             if event.HasField("delta") and not refused:
@@ -52,10 +53,8 @@ def _refusal(channel: grpc.Channel, session: str) -> str:
         pass
     with pytest.raises(grpc.RpcError) as caught:
         stub.Generate(generate_pb2.GenerateRequest(session_id=session, query="写一段开场话术"), timeout=5)
-    details = b"".join(
-        value for key, value in caught.value.trailing_metadata() if key == "grpc-status-details-bin"
-    )
-    return "DRAINING" if b"DRAINING" in details else repr(caught.value)
+    status = rpc_status.from_call(caught.value)
+    return "DRAINING" if "DRAINING" in str(status) else repr(caught.value)
 
 
 def test_metrics_are_served_as_prometheus_text() -> None:

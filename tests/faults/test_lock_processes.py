@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,9 +26,7 @@ def server(tmp_path: Path) -> Iterator[ValkeyServer]:
         yield running
 
 
-async def test_eight_waiters_in_two_processes_hand_over_within_milliseconds(
-    server: ValkeyServer, record_property: Callable[[str, object], None]
-) -> None:
+async def test_eight_waiters_in_two_processes_hand_over_within_milliseconds(server: ValkeyServer) -> None:
     async with (
         worker("turns", server.url, 4, 15, 0.01) as one,
         worker("turns", server.url, 4, 15, 0.01) as two,
@@ -46,8 +44,6 @@ async def test_eight_waiters_in_two_processes_hand_over_within_milliseconds(
     changes = sum(earlier[2] != later[2] for earlier, later in itertools.pairwise(turns))
     assert changes >= len(gaps) / 4, "no process starves the other"
     gaps.sort()
-    record_property("handover_p50_ms", gaps[len(gaps) // 2])
-    record_property("handover_p99_ms", gaps[int(len(gaps) * 0.99)])
     assert gaps[len(gaps) // 2] <= 10
 
 

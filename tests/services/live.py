@@ -94,7 +94,7 @@ async def live(**environment: str) -> AsyncIterator[Live]:
 def details(error: grpc.aio.AioRpcError) -> dict[str, Message]:
     """The error's details by type name; a type that stands there twice fails the test."""
     found: dict[str, Message] = {}
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    status = rpc_status.from_call(error)
     assert status is not None, "every error carries google.rpc.Status"
     for packed in status.details:
         name = packed.TypeName().rsplit(".", 1)[1]

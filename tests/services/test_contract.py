@@ -6,7 +6,7 @@ import asyncio
 
 import grpc
 import pytest
-from google.protobuf import field_mask_pb2
+from google.protobuf import field_mask_pb2, json_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -253,7 +253,8 @@ async def test_checkpoints_form_a_verified_chain_with_state(service: Live) -> No
         checkpoint_pb2.GetLatestCheckpointRequest(session_id=session)
     )
     assert latest.checkpoint.version == 6
-    assert latest.checkpoint.state["result"]["status"] == "COMPLETED"
+    state = json_format.MessageToDict(latest.checkpoint.state)
+    assert state["result"]["status"] == "COMPLETED"
     one = await service.checkpoints.GetCheckpoint(
         checkpoint_pb2.GetCheckpointRequest(session_id=session, version=2)
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Final, cast
+from typing import Final
 
 from scriptgen.compliance.checker import ComplianceChecker
 from scriptgen.domain.generation import GenerationParameters, ResetReason, Usage
@@ -21,7 +21,6 @@ from scriptgen.llm.protocol import (
     BackendSwitched,
     ChatMessage,
     Completed,
-    CompletionEvent,
     CompletionRequest,
     LanguageModel,
     TextDelta,
@@ -113,9 +112,7 @@ class ScriptAgent:
         self, request: CompletionRequest, task: WritingTask, call: _Call
     ) -> AsyncGenerator[Text | Withdrawn, None]:
         """One call's text and withdrawals; `call` says how it ended. Ends early when something blocks."""
-        # The router's streams are generators: closing one closes its upstream at once.
-        upstream = cast("AsyncGenerator[CompletionEvent, None]", self._model.stream(request))
-        async with aclosing(upstream) as events:
+        async with aclosing(self._model.stream(request)) as events:
             async for event in events:
                 match event:
                     case TextDelta(text):

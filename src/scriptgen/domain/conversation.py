@@ -12,7 +12,8 @@ from .vocabulary import GenerationStatus
 @dataclass(frozen=True, slots=True)
 class HistoryTurn:
     """One earlier exchange. `reply` is what the operator saw (script text or answer); `intent` is None when
-    only the raw texts are known (stateless recognition)."""
+    only the raw texts are known (stateless recognition).
+    """
 
     turn_index: int
     query: str
@@ -38,7 +39,8 @@ class ConversationContext:
 @dataclass(frozen=True, slots=True)
 class Understanding:
     """An intent and the query rewritten so that it stands alone (references and inherited slots spelled
-    out)."""
+    out).
+    """
 
     intent: Intent
     resolved_query: str

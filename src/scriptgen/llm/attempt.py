@@ -5,9 +5,9 @@ and writes what it cost into the request's ledger. Which backend is called, and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from scriptgen.domain.generation import Usage
 from scriptgen.domain.observer import Observer
@@ -15,7 +15,7 @@ from scriptgen.domain.observer import Observer
 from .breaker import Permit
 from .errors import FirstTokenTimeoutError, LLMCallError, TruncatedStreamError
 from .estimate import estimate_tokens
-from .protocol import BackendChosen, Completed, CompletionEvent, CompletionRequest, LLMBackend, TextDelta
+from .protocol import BackendChosen, Completed, CompletionRequest, LLMBackend, TextDelta
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Attempt:
         observer: Observer,
     ) -> None:
         self.chosen = BackendChosen(backend.name, "")
-        self._events = cast("AsyncGenerator[CompletionEvent, None]", backend.stream(request))
+        self._events = backend.stream(request)
         self._permit = permit
         self._request = request
         self._ledger = ledger

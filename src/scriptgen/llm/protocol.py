@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -89,7 +89,7 @@ class LLMBackend(Protocol):
 
     name: str
 
-    def stream(self, request: CompletionRequest) -> AsyncIterator[CompletionEvent]: ...
+    def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]: ...
     async def status(self) -> ComponentStatus: ...
     async def close(self) -> None: ...
 
@@ -99,7 +99,7 @@ class LanguageModel(Protocol):
     and never splices two backends' text (BackendSwitched comes between them).
     """
 
-    def stream(self, request: CompletionRequest) -> AsyncIterator[CompletionEvent]: ...
+    def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]: ...
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Collects `stream`; text before a switch is dropped."""

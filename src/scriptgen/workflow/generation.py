@@ -44,7 +44,7 @@ from .projection import merged
 from .replay import replay_into, stored_answer
 from .run import Run, Workshop
 from .sessions import Sessions
-from .state import StoredError, TurnOutcome, WorkflowState, decode
+from .state import StoredError, TurnOutcome, WorkflowState, decode, stored_result
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +116,8 @@ class Generation:
         self._resume_after = resume_after
         self._deadline = deadline
         self._listeners = 0
+        self._begun = False
+        self._committing = False
         self._cause: CancelCause | None = None
         self._task: asyncio.Task[None] | None = None
         self._tokens: int | None = 0
@@ -127,6 +129,11 @@ class Generation:
         self._task = asyncio.create_task(self._main(), name=f"generation-{self.request.request_id}")
         self._task.add_done_callback(lambda _: on_end())
         return self._task
+
+    @property
+    def joinable(self) -> bool:
+        """Whether it still runs and will go on: nobody wants the end of what others stopped."""
+        return self._cause is None and not self.channel.closed
 
     def join(self) -> None:
         self._listeners += 1
@@ -142,10 +149,12 @@ class Generation:
             asyncio.get_running_loop().call_later(grace_seconds, self._cancel_if_alone)
 
     def cancel(self, cause: CancelCause) -> None:
-        """Stop at the next await; the first cause counts."""
-        if self._cause is None and self._task is not None and not self._task.done():
-            self._cause = cause
-            self._task.cancel()
+        """Stop at the next await; the first cause counts. Once the end is being recorded it is too late."""
+        if self._cause is not None or self._committing or self._task is None or self._task.done():
+            return
+        self._cause = cause
+        if self._begun:
+            self._task.cancel()  # a task that is cancelled before its first step gives nothing back
 
     async def ended(self) -> None:
         """Wait until everything is given back."""
@@ -159,8 +168,11 @@ class Generation:
     async def _main(self) -> None:
         started = asyncio.get_running_loop().time()
         watcher = self._watch_lease()
+        self._begun = True
         try:
             try:
+                if self._cause is not None:
+                    raise asyncio.CancelledError
                 await self._work()
             except asyncio.CancelledError:
                 await self._cancelled()
@@ -191,7 +203,8 @@ class Generation:
             try:
                 state = await self._accept(opened)
             except LeaseLostError:
-                continue  # somebody appended since we looked; nothing of ours has run
+                self._run = None  # somebody appended since we looked; nothing of ours has run
+                continue
             break
         else:
             raise LeaseLostError("The session is being taken over by others.", retry_after=0.2)
@@ -221,16 +234,17 @@ class Generation:
             emit=self.channel.emit,
             deadline=self._deadline,
         )
+        status = CheckpointStatus.RESUMED
         state = _resumable(opened.found)
         if state is None:
+            status = CheckpointStatus.ACCEPTED
             state = WorkflowState(request=request)
-            await journal.append(state, CheckpointStatus.ACCEPTED)
         else:
             state = replace(state, resumed=True, turn_index=session.head.turn_count)
-            await journal.append(state, CheckpointStatus.RESUMED)
-        engine.workshop.failpoints.hit("accepted")
         run.state = state
         self._run = run
+        await journal.append(state, status)
+        engine.workshop.failpoints.hit("accepted")
         self._restate(state)
         return state
 
@@ -244,6 +258,7 @@ class Generation:
                 self.channel.emit(ScriptDelta(index, draft.text))
 
     async def _complete(self, state: WorkflowState, run: Run) -> None:
+        self._committing = True
         result = await self._commit(state, run)
         if result.status in {GenerationStatus.COMPLETED, GenerationStatus.DEGRADED}:
             self.channel.emit(StageChanged(Stage(result.status.value), state.attempt))
@@ -257,18 +272,33 @@ class Generation:
     async def _commit(self, state: WorkflowState, run: Run) -> GenerationResult:
         """Record the end and apply it to the session. The record decides; the session follows."""
         assert state.status is not None
-        run.journal.note(state.status.value)
-        for _ in range(_CONFLICT_RETRIES):
+        status = CheckpointStatus(state.status.value)
+        run.journal.note(status.value)
+
+        def ending() -> WorkflowState:
             outcome = turn_outcome(state, run, now_us())
             result = result_of(state, outcome, run.journal.version + 1)
             final = final_state(state, outcome, result)
-            final = replace(final, last_sequence=self.channel.last_sequence + 2)
+            return replace(final, last_sequence=self.channel.last_sequence + 2)
+
+        final = await self._record_on_newest_head(ending, status, run)
+        result = stored_result(final)
+        assert result is not None
+        return result
+
+    async def _record_on_newest_head(
+        self, ending: Callable[[], WorkflowState], status: CheckpointStatus, run: Run
+    ) -> WorkflowState:
+        """Record what `ending` makes of `run.head`, anew whenever UpdateSession came between."""
+        for _ in range(_CONFLICT_RETRIES):
+            final = ending()
+            assert final.outcome is not None
             try:
-                await self._record(final, CheckpointStatus(state.status.value), outcome, run)
+                await self._record(final, status, final.outcome, run)
             except RevisionConflictError:
                 run.head = await self._current_head()
                 continue
-            return result
+            return final
         raise RevisionConflictError("The session is being changed by others.", retry_after=0.2)
 
     async def _record(
@@ -308,22 +338,27 @@ class Generation:
             return
         version = 0
         if run is not None and run.state is not None:
-            state = replace(run.state, next_stage=None, tasks=(), drafts=())
-            outcome = cancelled_outcome(run)
-            run.journal.note(GenerationStatus.CANCELLED.value)
-            state = replace(state, outcome=outcome)
-            await self._bounded(self._record(state, CheckpointStatus.CANCELLED, outcome, run))
+            await self._bounded(self._record_cancelled(run, run.state))
             version = run.journal.version
         last = run.state if run and run.state else WorkflowState(request=self.request)
         self.channel.emit(cancelled_result(last, version, self._tokens or 0))
         self.channel.close()
 
+    async def _record_cancelled(self, run: Run, state: WorkflowState) -> None:
+        status = CheckpointStatus.CANCELLED
+        run.journal.note(status.value)
+
+        def ending() -> WorkflowState:
+            return replace(state, next_stage=None, tasks=(), drafts=(), outcome=cancelled_outcome(run))
+
+        await self._record_on_newest_head(ending, status, run)
+
     async def _failed(self, error: ScriptgenError | None) -> None:
         """Record the failure, best effort: what is not recorded is simply tried again."""
         run = self._run
         self._tokens = run.tokens_spent if run else 0
-        if run is None or run.state is None or isinstance(error, LeaseLostError):
-            return
+        if run is None or run.state is None or isinstance(error, LeaseLostError | StoreUnavailableError):
+            return  # the log is another worker's now, or out of reach: left for the retry to go on with
         stored = None
         if error is not None and error.code in _LASTING:
             stored = StoredError(error.code, error.reason, error.message)

@@ -6,8 +6,10 @@ since the last append, so that cheap ones share a record.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from scriptgen.domain.checkpoint import (
     GENESIS_CHECKSUM,
@@ -51,6 +53,7 @@ class Journal:
         self._observer = observer
         self._clock = clock
         self._stages: list[str] = []
+        self._one_at_a_time = asyncio.Lock()
         self.version = latest.version if latest else 0
         self.checksum = latest.checksum if latest else GENESIS_CHECKSUM
 
@@ -67,7 +70,34 @@ class Journal:
     ) -> None:
         """Raises `LeaseLostError` when another worker has appended meanwhile, `RevisionConflictError` when
         `session` was made for another revision, `StoreUnavailableError` when it is not known to be stored.
+
+        A cancel does not interrupt it: a write that is on its way cannot be called back, and only its outcome
+        tells what may be appended next. The store bounds how long that takes.
         """
+        await _to_the_end(self._append(state, status, session))
+
+    async def _append(
+        self, state: WorkflowState, status: CheckpointStatus, session: SessionWrite | None
+    ) -> None:
+        async with self._one_at_a_time:
+            record = self._next(state, status)
+            outcome = "error"
+            try:
+                await self._store.append(record, self.version, session=session)
+                outcome = "ok"
+            except VersionConflictError:
+                outcome = "conflict"
+                raise LeaseLostError(
+                    "Another worker took this session over; nothing of this generation was stored.",
+                    retry_after=0.1,
+                ) from None
+            finally:
+                self._observer.checkpoint_write(self._backend, outcome)
+            self.version = record.version
+            self.checksum = record.checksum
+            self._stages.clear()
+
+    def _next(self, state: WorkflowState, status: CheckpointStatus) -> CheckpointRecord:
         stages = tuple(self._stages)
         header = CheckpointHeader(
             session_id=self._request.key.session_id,
@@ -84,19 +114,16 @@ class Journal:
             prev_checksum=self.checksum,
             create_time=self._clock(),
         )
-        record = sealed(self._request.key.tenant_id, header, encode(state))
-        outcome = "error"
-        try:
-            await self._store.append(record, self.version, session=session)
-            outcome = "ok"
-        except VersionConflictError:
-            outcome = "conflict"
-            raise LeaseLostError(
-                "Another worker took this session over; nothing of this generation was stored.",
-                retry_after=0.1,
-            ) from None
-        finally:
-            self._observer.checkpoint_write(self._backend, outcome)
-        self.version = record.version
-        self.checksum = record.checksum
-        self._stages.clear()
+        return sealed(self._request.key.tenant_id, header, encode(state))
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work` also through a cancel, which is raised when it has ended; its own error then is moot."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
+        raise

@@ -139,14 +139,15 @@ class Orchestrator:
         if generation is not None and not generation.channel.closed:
             generation.cancel(CancelCause.REQUESTED)
             await generation.ended()
-            return True
+            result = generation.channel.result
+            return result is not None and result.status is GenerationStatus.CANCELLED
         found = await self._engine.checkpoints.find_request(key, request_id)
         if found is None:
             raise NotFoundError("There is no such generation.", reason="REQUEST_NOT_FOUND")
         if found.header.status.terminal:
             return False
         await self._bus.publish(key, request_id)
-        return await self._cancelled_elsewhere(key, request_id)
+        return await self._cancelled_elsewhere(key, request_id, principal)
 
     async def close(self, grace_seconds: float) -> None:
         """Take nothing new, let what runs end within the grace, stop the rest where it can be resumed."""
@@ -172,7 +173,7 @@ class Orchestrator:
             raise DrainingError("The service is shutting down.", retry_after=1.0)
         key = _run_key(request.key, request.request_id)
         running = self._running.get(key)
-        if running is not None and not running.channel.closed:
+        if running is not None and running.joinable:
             if running.fingerprint != fingerprint_of(request):
                 raise reused_request_id()
             return running
@@ -222,7 +223,7 @@ class Orchestrator:
     def _known(self, key: RunKey) -> Generation | None:
         """Running here, or ended with a result not long ago and still kept with its exact events."""
         running = self._running.get(key)
-        if running is not None and not running.channel.closed:
+        if running is not None and running.joinable:
             return running
         kept = self._retained.get(key)
         if kept is None or kept[0] < asyncio.get_running_loop().time():
@@ -247,23 +248,24 @@ class Orchestrator:
         if generation is not None:
             generation.cancel(CancelCause.REQUESTED)
 
-    async def _cancelled_elsewhere(self, key: SessionKey, request_id: str) -> bool:
+    async def _cancelled_elsewhere(self, key: SessionKey, request_id: str, principal: Principal) -> bool:
         """Wait for the running instance to record the end; if it does not, its process is gone: record it
         here, so that nobody resumes what was cancelled.
         """
-        checkpoints = self._engine.checkpoints
         loop = asyncio.get_running_loop()
         give_up = loop.time() + _REMOTE_CANCEL_SECONDS
         while True:
-            found = await checkpoints.find_request(key, request_id)
+            # Newest record and the request's own in one read, and the session rolled forward: what is
+            # appended below may neither follow a result nor hide one that the session still lacks.
+            opened = await self._engine.sessions.open(key, principal, request_id)
+            found = opened.found
             if found is None or found.header.status.terminal:
                 return found is not None and found.header.status is CheckpointStatus.CANCELLED
             if loop.time() >= give_up:
                 break
             await asyncio.sleep(_REMOTE_POLL_SECONDS)
-        latest = await checkpoints.latest(key)
         try:
-            await self._close_record(found, latest)
+            await self._close_record(found, opened.latest)
         except LeaseLostError:
             return False
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from scriptgen.domain.generation import Usage
 from scriptgen.llm.protocol import (
@@ -41,7 +41,7 @@ class FakeModel:
         self.closed = 0
         self.waiting = asyncio.Event()
 
-    async def stream(self, request: CompletionRequest) -> AsyncIterator[CompletionEvent]:
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         self.requests.append(request)
         steps = self._calls.pop(0)
         ended = False

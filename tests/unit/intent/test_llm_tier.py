@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -45,7 +45,7 @@ class Model:
     def has_model(self) -> bool:
         return self._has_model
 
-    def stream(self, request: CompletionRequest) -> AsyncIterator[CompletionEvent]:
+    def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         raise NotImplementedError
 
     async def complete(self, request: CompletionRequest) -> Completion:

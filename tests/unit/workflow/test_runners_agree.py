@@ -7,6 +7,7 @@ import contextlib
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from scriptgen.domain.session import Product, SessionKey
 
-from .kit import TENANT, Kit, running, without_time
+from .kit import LIPSTICK, TENANT, Kit, running, without_time
 
 QUERIES = (
     "帮我写一段直播带货的产品介绍，活泼一点",
@@ -40,13 +41,17 @@ def engines() -> Iterator[tuple[asyncio.AbstractEventLoop, Kit, Kit]]:
             opened = running(workflow_engine=engine)
             kits.append(runner.run(opened.__aenter__()))
             assert kits[-1].app.orchestrator.engine_name == engine
-            stack.callback(lambda opened=opened: runner.run(opened.__aexit__(None, None, None)))
+            stack.callback(_close, runner, opened)
         yield runner.get_loop(), kits[0], kits[1]
 
 
+def _close(runner: asyncio.Runner, opened: AbstractAsyncContextManager[Kit]) -> None:
+    runner.run(opened.__aexit__(None, None, None))
+
+
 async def conversation(kit: Kit, name: str, queries: list[str], *, blank: bool) -> list[Any]:
-    nothing = {"category": "", "product": Product()} if blank else {}
-    key = await kit.session(request_id=name, **nothing)
+    product, category = (Product(), "") if blank else (LIPSTICK, "美妆")
+    key = await kit.session(request_id=name, category=category, product=product)
     seen: list[Any] = []
     for number, query in enumerate(queries):
         events = await kit.stream(key, query, request_id=f"request-{number:04d}")

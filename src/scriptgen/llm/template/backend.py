@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from scriptgen.domain.component import ComponentState, ComponentStatus
@@ -32,7 +32,7 @@ class TemplateBackend:
         self.name = name
         self._pace = pace
 
-    async def stream(self, request: CompletionRequest) -> AsyncIterator[CompletionEvent]:
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         """Raises `UnsupportedRequestError` for a request without a task."""
         if request.task is None:
             raise UnsupportedRequestError("The template writer answers writing tasks only.")

@@ -235,6 +235,7 @@ class Chooser:
         else:
             this = f"这{k.measure}{product}"
         pain = self.supplies["pain"].peek()
+        show2 = self.supplies["show"].second()
         question, _, answer = self.supplies["q"].peek().partition("\x1f")
         point = self.pending_points[0] if self.pending_points else (m.points[0] if m.points else "")
         return {
@@ -258,7 +259,7 @@ class Chooser:
             "moment": self.supplies["moment"].peek(),
             "moment2": self.supplies["moment"].second(),
             "show": self.supplies["show"].peek(),
-            "show2": self.supplies["show"].second(),
+            "show2": show2 if "和" not in f"{self.supplies['show'].peek()}{show2}" else "",
             "wish": self.supplies["wish"].peek(),
             "crowd": self.supplies["crowd"].peek(),
             "tip": self.supplies["tip"].peek(),

@@ -84,6 +84,9 @@ class _Draft:
             if sentence is not None:
                 chosen[index].append(sentence)
                 used += len(sentence.text)
+        if target < _ROOM_FOR_AN_ANSWER:  # in a short script the name must not come on top
+            self._mention_product(positions, chosen, target * 1.1 - used)
+            used = sum(len(s.text) for sentences in chosen.values() for s in sentences)
         used = self._fill(positions, chosen, used, target)
         self._mention_product(positions, chosen, target * 1.12 - used)
         used = sum(len(s.text) for sentences in chosen.values() for s in sentences)
@@ -173,12 +176,14 @@ class _Draft:
         product = self.material.product or self.material.knowledge.goods
         if any(product in s.text for sentences in chosen.values() for s in sentences):
             return
-        for index, position in enumerate(positions):
-            for place, old in enumerate(chosen[index]):
+        places = [(i, place) for i in range(len(positions)) for place in range(len(chosen[i]))]
+        for must in (False, True):  # too long only when nothing fits anywhere
+            for index, place in places:
+                old, element = chosen[index][place], positions[index].element
                 self.chooser.forget(old)
                 cap = len(old.text) + max(0.0, room)
-                new = self.chooser.pick(position.element, cap, must=True, naming=product)
-                if new is not None and not self.chooser.opened_before(position.element, new.text):
+                new = self.chooser.pick(element, cap, must=must, naming=product)
+                if new is not None and not self.chooser.opened_before(element, new.text):
                     chosen[index][place] = new
                     return
                 self.chooser.remember(old)
