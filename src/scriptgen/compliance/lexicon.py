@@ -20,7 +20,7 @@ from scriptgen.domain.vocabulary import CATEGORIES
 
 from .context import Context
 from .normalise import Normaliser
-from .templates import Node, longest, parse
+from .templates import Node, TemplateParser
 
 FORMAT: Final = 1
 #: Spellings kept of one evasive term: every character may be a homophone or pinyin, alone or with others.
@@ -82,7 +82,7 @@ class Lexicon:
     @property
     def longest(self) -> int:
         """The most normalised characters one hit can have."""
-        return max([*map(len, self.terms), *(longest(node) for node, _ in self.templates)], default=0)
+        return max([*map(len, self.terms), *(node.most for node, _ in self.templates)], default=0)
 
 
 def load_lexicon(path: Path | None = None, additions: Path | None = None) -> Lexicon:
@@ -126,6 +126,7 @@ class _Builder:
         self._contexts: dict[str, Context] = {}
         self._shared: list[str] = []
         self._spelled_words: set[str] = set()
+        self._parser = TemplateParser({}, {}, frozenset())
         self._rules: dict[str, Rule] = {}
         self._terms: dict[str, set[str]] = {}
         self._templates: list[tuple[Node, str]] = []
@@ -147,6 +148,7 @@ class _Builder:
             except (ValueError, TypeError, re.error) as error:
                 raise ValueError(f"{file}: contexts.{name}: {error}") from error
         self._shared.extend(_texts(file, "shared_unless", data.get("shared_unless", [])))
+        self._parser = TemplateParser(self._words, self._evasions, self._spelled_words)
         self._add_allowed(file, "allow", _mapping(file, "allow", data.get("allow", {})))
         rules = data.get("rules", [])
         if not isinstance(rules, list):
@@ -244,7 +246,7 @@ class _Builder:
 
     def _parsed(self, file: str, entry: str, template: str, *, evasive: bool = False) -> Node:
         try:
-            return parse(template, self._words, self._evasions if evasive else None, self._spelled_words)
+            return self._parser.parse(template, evasive=evasive)
         except ValueError as error:
             raise ValueError(f"{file}: {entry}: {error}") from error
 

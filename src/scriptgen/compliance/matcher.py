@@ -12,6 +12,7 @@ import ahocorasick
 
 from .automaton import PrefixAutomaton
 from .lexicon import Lexicon, Rule
+from .templates import Words
 
 _ALLOW = -1
 
@@ -43,13 +44,10 @@ class Matcher:
             [*lexicon.templates, *((node, _ALLOW) for node in lexicon.allow_templates)]
         )
         self.blocking = PrefixAutomaton(
-            ((node, label) for node, label in lexicon.templates if self._rules[label].may_block),
-            (
-                (term, label)
-                for term, labels in lexicon.terms.items()
-                for label in labels
-                if self._rules[label].may_block
-            ),
+            [
+                *((node, label) for node, label in lexicon.templates if self._rules[label].may_block),
+                *((Words(terms), label) for label, terms in self._blocking_terms(lexicon).items()),
+            ]
         )
 
     def hits(self, sentence: str, category: str) -> list[Hit]:
@@ -88,6 +86,14 @@ class Matcher:
                 e.start <= hit.start and hit.end <= e.end and e.rule.type == hit.rule.type for e in excused
             )
         ]
+
+    def _blocking_terms(self, lexicon: Lexicon) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        for term, labels in lexicon.terms.items():
+            for label in labels:
+                if self._rules[label].may_block:
+                    found.setdefault(label, []).append(term)
+        return found
 
     def _excused(self, hit: Hit, sentence: str, category: str) -> bool:
         contexts = self._contexts

@@ -1,244 +1,330 @@
-r"""The small pattern language of the lexicon: parsing, length bounds, and the tree matchers are built of.
+r"""The small pattern language of the lexicon: its nodes, what each may begin with, and what is left after a character.
 
 A template is a regular expression without unbounded repetition, so every match has a known longest length:
-that bound is what lets the streaming guard release text early. It does not match anything itself.
+that bound is what lets the streaming guard release text early. Texts are not searched here.
 
     abc        these characters                      (a|b)      one of
     x?         optional                              x{2,4}     two to four times
     \+         the character itself
     [abc0-9]   one of these                          [^abc]     one other character of the same clause
     .          any character of the same clause      <name>     one of the lexicon's word list `name`
+
+The remainders are Antimirov's partial derivatives (Theoretical Computer Science 155(2), 1996): nothing is
+built for a template until a text reaches it, and a word list is one node however many templates name it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 #: Characters no `.` and no `[^…]` matches: sentence and clause ends, and the boundary mark of `normalise`.
 CLAUSE_ENDS: Final = frozenset("。!?;\n\r,、…\x00\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 MAX_REPEAT: Final = 24
-_MAX_DEPTH: Final = 12
+_TOKENS: Final = re.compile(r"\\.|\{[^}]*\}|\[[^\]]*\]|<[^>]*>|.", re.DOTALL)
+_RANGES: Final = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Chars:
-    """One character: of `members`, or when `negated` any of the clause that is not."""
+class Node:
+    """`least` and `most` bound the characters of a match; `first` are those it may begin with, None: any."""
 
-    members: frozenset[str]
-    negated: bool = False
+    __slots__ = ("first", "least", "most")
 
-    def accepts(self, character: str) -> bool:
-        if self.negated:
-            return character not in self.members and character not in CLAUSE_ENDS
-        return character in self.members
+    def __init__(self, least: int, most: int, first: AbstractSet[str] | None) -> None:
+        self.least = least
+        self.most = most
+        self.first = first
 
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    parts: tuple[Node, ...]
+    def after(self, character: str) -> tuple[Remainder, ...]:
+        """What may follow once a match has begun with `character`."""
+        raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    options: tuple[Node, ...]
+#: Nodes still to be matched one after the other.
+Remainder = tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    body: Node
-    least: int
-    most: int
+def after(remainder: Remainder, character: str) -> list[Remainder]:
+    """What is left of a remainder after one more character, one entry for each way to read it."""
+    left: list[Remainder] = []
+    for index, node in enumerate(remainder):
+        if node.first is None or character in node.first:
+            rest = remainder[index + 1 :]
+            left.extend(each + rest for each in node.after(character))
+        if node.least:
+            break
+    return left
 
 
-Node = Chars | Chain | Choice | Repeat
+def complete(remainder: Remainder) -> bool:
+    """Whether a match may end here."""
+    return not any(node.least for node in remainder)
 
 
-def literal(text: str) -> Node:
-    return Chain(tuple(Chars(frozenset((c,))) for c in text))
+class Excluding(Node):
+    """One character of the clause that is none of `members`."""
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: AbstractSet[str]) -> None:
+        super().__init__(1, 1, None)
+        self._members = CLAUSE_ENDS | members
+
+    def after(self, character: str) -> tuple[Remainder, ...]:
+        return () if character in self._members else ((),)
 
 
-def longest(node: Node) -> int:
-    """The most characters a match of `node` can have."""
-    match node:
-        case Chars():
-            return 1
-        case Chain(parts):
-            return sum(map(longest, parts))
-        case Choice(options):
-            return max(map(longest, options))
-        case Repeat(body, _, most):
-            return most * longest(body)
+class Words(Node):
+    """One of some non-empty words."""
+
+    __slots__ = ("_after", "_tails")
+
+    def __init__(self, words: Iterable[str], *, may_end: bool = False) -> None:
+        tails: dict[str, list[str]] = {}
+        least, most = MAX_WORD, 0
+        for word in words:
+            size = len(word)
+            least, most = min(least, size), max(most, size)
+            tails.setdefault(word[0], []).append(word[1:])
+        super().__init__(0 if may_end else least, most, tails.keys())
+        self._tails = tails
+        self._after: dict[str, tuple[Remainder, ...]] = {}
+
+    def after(self, character: str) -> tuple[Remainder, ...]:
+        known = self._after.get(character)
+        if known is None:
+            tails = self._tails.get(character, ())
+            longer = [tail for tail in tails if tail]
+            ends = len(longer) < len(tails)
+            if longer:
+                known = ((Words(longer, may_end=ends),),)
+            else:
+                known = ((),) if ends else ()
+            self._after[character] = known
+        return known
 
 
-def shortest(node: Node) -> int:
-    """The fewest characters a match of `node` can have."""
-    match node:
-        case Chars():
-            return 1
-        case Chain(parts):
-            return sum(map(shortest, parts))
-        case Choice(options):
-            return min(map(shortest, options))
-        case Repeat(body, least, _):
-            return least * shortest(body)
+MAX_WORD: Final = 1 << 16
 
 
-def begins_anywhere(node: Node) -> bool:
-    """Whether a match may begin with just any character: such a template would hold back every stream."""
-    match node:
-        case Chars(_, negated):
-            return negated
-        case Chain(parts):
-            for part in parts:
-                if begins_anywhere(part):
-                    return True
-                if shortest(part) > 0:
-                    return False
-            return False
-        case Choice(options):
-            return any(map(begins_anywhere, options))
-        case Repeat(body, _, most):
-            return most > 0 and begins_anywhere(body)
+class Chain(Node):
+    """Nodes one after the other."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Remainder) -> None:
+        first: AbstractSet[str] | None = frozenset()
+        for part in parts:
+            first = _union(first, part.first)
+            if part.least:
+                break
+        super().__init__(sum(p.least for p in parts), sum(p.most for p in parts), first)
+        self._parts = parts
+
+    def after(self, character: str) -> tuple[Remainder, ...]:
+        return tuple(after(self._parts, character))
 
 
-def parse(
-    template: str,
-    words: Mapping[str, Sequence[str]],
-    spellings: Mapping[str, Sequence[str]] | None = None,
-    spelled_words: AbstractSet[str] = frozenset(),
-) -> Node:
-    """Read one template; raises ValueError with the position of what is wrong with it.
+class Choice(Node):
+    """One of some nodes."""
 
-    With `spellings` every character written in the template, or in a word list of `spelled_words`, may also
-    stand in its other spellings (homophones, pinyin).
+    __slots__ = ("_after", "_options")
+
+    def __init__(self, options: Sequence[Node]) -> None:
+        first: AbstractSet[str] | None = frozenset()
+        for option in options:
+            first = _union(first, option.first)
+        super().__init__(min(o.least for o in options), max(o.most for o in options), first)
+        self._options = options
+        self._after: dict[str, tuple[Remainder, ...]] = {}
+
+    def after(self, character: str) -> tuple[Remainder, ...]:
+        known = self._after.get(character)
+        if known is None:
+            options = (o for o in self._options if o.first is None or character in o.first)
+            known = tuple(chain.from_iterable(option.after(character) for option in options))
+            if self.first is not None:
+                self._after[character] = known
+        return known
+
+
+class Repeat(Node):
+    """`body` from `rounds` to `limit` times."""
+
+    __slots__ = ("_body", "_fewer")
+
+    def __init__(self, body: Node, rounds: int, limit: int) -> None:
+        super().__init__(rounds * body.least, limit * body.most, body.first if limit else frozenset())
+        self._body = body
+        self._fewer: Remainder = (Repeat(body, max(rounds - 1, 0), limit - 1),) if limit > 1 else ()
+
+    def after(self, character: str) -> tuple[Remainder, ...]:
+        return tuple(each + self._fewer for each in self._body.after(character))
+
+
+def _union(one: AbstractSet[str] | None, other: AbstractSet[str] | None) -> AbstractSet[str] | None:
+    return None if one is None or other is None else one | other
+
+
+class TemplateParser:
+    """Reads the templates of one lexicon file. A character written in an evasive template, or in a word list
+    of `spelled_words`, may also stand in its other `spellings` (homophones, pinyin).
     """
-    node = _Parser(template, words, spellings or {}, spelled_words, 0).whole()
-    if shortest(node) == 0:
-        raise ValueError(f"template {template!r} would match nothing at all")
-    if begins_anywhere(node):
-        raise ValueError(f"template {template!r} must not begin with '.' or '[^…]'")
-    return node
 
-
-class _Parser:
     def __init__(
         self,
-        source: str,
         words: Mapping[str, Sequence[str]],
         spellings: Mapping[str, Sequence[str]],
         spelled_words: AbstractSet[str],
-        depth: int,
     ) -> None:
-        if depth > _MAX_DEPTH:
-            raise ValueError(f"word lists refer to each other too deeply at {source!r}")
-        self._source = source
         self._words = words
         self._spellings = spellings
         self._spelled_words = spelled_words
-        self._depth = depth
+        self._lists: dict[tuple[str, bool], Node] = {}
+        self._literals: dict[str, Node] = {}
+        self._spelled: dict[str, Node] = {}
+        self._open: list[str] = []
+
+    def parse(self, template: str, *, evasive: bool = False) -> Node:
+        """Raises ValueError, naming the template, when it is malformed or could begin with anything."""
+        node = self._read(template, evasive=evasive)
+        if node.least == 0:
+            raise ValueError(f"template {template!r} would match nothing at all")
+        if node.first is None:
+            raise ValueError(f"template {template!r} must not begin with '.' or '[^…]'")
+        return node
+
+    def _read(self, template: str, *, evasive: bool) -> Node:
+        return _Reading(self, template, evasive=evasive).whole()
+
+    def has_other_spellings(self, character: str) -> bool:
+        return character in self._spellings
+
+    def literal(self, text: str) -> Node:
+        node = self._literals.get(text)
+        if node is None:
+            node = self._literals[text] = Words((text,))
+        return node
+
+    def spelled(self, character: str) -> Node:
+        node = self._spelled.get(character)
+        if node is None:
+            node = self._spelled[character] = Words((character, *self._spellings.get(character, ())))
+        return node
+
+    def word_list(self, name: str, *, evasive: bool) -> Node:
+        spelled = evasive and name in self._spelled_words
+        node = self._lists.get((name, spelled))
+        if node is None:
+            if name in self._open:
+                raise ValueError(f"the word list {name!r} refers to itself")
+            if not self._words.get(name):
+                raise ValueError(f"no word list {name!r}")
+            self._open.append(name)
+            node = self._choice_of_words(self._words[name], spelled=spelled)
+            self._open.pop()
+            self._lists[name, spelled] = node
+        return node
+
+    def _choice_of_words(self, words: Sequence[str], *, spelled: bool) -> Node:
+        literal = [w for w in words if not spelled and not _SPECIAL.intersection(w)]
+        others = [self._read(word, evasive=spelled) for word in words if word not in literal]
+        options = [Words(literal), *others] if literal else others
+        return options[0] if len(options) == 1 else Choice(options)
+
+
+_SPECIAL: Final = frozenset("()|?{}[]<>.\\*+")
+
+
+class _Reading:
+    """The state of reading one template."""
+
+    def __init__(self, parser: TemplateParser, template: str, *, evasive: bool) -> None:
+        self._parser = parser
+        self._template = template
+        self._evasive = evasive
+        self._tokens = [*_TOKENS.findall(template), ""]
         self._at = 0
 
     def whole(self) -> Node:
         node = self._choice()
-        if self._at != len(self._source):
-            self._fail("unexpected character")
+        if self._tokens[self._at]:
+            self._fail(f"unexpected {self._tokens[self._at]!r}")
         return node
 
     def _fail(self, what: str) -> None:
-        raise ValueError(f"{what} at position {self._at} of template {self._source!r}")
-
-    def _peek(self) -> str:
-        return self._source[self._at] if self._at < len(self._source) else ""
-
-    def _until(self, closing: str) -> str:
-        end = self._source.find(closing, self._at)
-        if end < 0:
-            self._fail(f"missing {closing!r}")
-        inside = self._source[self._at : end]
-        self._at = end + 1
-        return inside
+        raise ValueError(f"{what} in template {self._template!r}")
 
     def _choice(self) -> Node:
         options = [self._sequence()]
-        while self._peek() == "|":
+        while self._tokens[self._at] == "|":
             self._at += 1
             options.append(self._sequence())
-        return options[0] if len(options) == 1 else Choice(tuple(options))
+        return options[0] if len(options) == 1 else Choice(options)
 
     def _sequence(self) -> Node:
         parts: list[Node] = []
-        while self._peek() not in {"", "|", ")"}:
-            parts.append(self._repeated(self._atom()))
+        plain = ""  # characters not yet made a node, because the next token may repeat the last of them
+        while (token := self._tokens[self._at]) not in {"", "|", ")"}:
+            self._at += 1
+            character = token[-1] if len(token) == 1 or token[0] == "\\" else ""
+            following = self._tokens[self._at]
+            if character and (token[0] == "\\" or token not in _SPECIAL) and following[:1] not in {"?", "{"}:
+                if not (self._evasive and self._parser.has_other_spellings(character)):
+                    plain += character
+                    continue
+            if plain:
+                parts.append(self._parser.literal(plain))
+                plain = ""
+            parts.append(self._repeated(self._atom(token)))
+        if plain:
+            parts.append(self._parser.literal(plain))
         return parts[0] if len(parts) == 1 else Chain(tuple(parts))
 
     def _repeated(self, body: Node) -> Node:
-        mark = self._peek()
+        mark = self._tokens[self._at]
         if mark == "?":
             self._at += 1
             return Repeat(body, 0, 1)
-        if mark == "{":
+        if mark[:1] == "{" and len(mark) > 1:
             self._at += 1
-            low, _, high = self._until("}").partition(",")
+            low, _, high = mark[1:-1].partition(",")
             if not low.isdecimal() or (high and not high.isdecimal()):
-                self._fail("a repetition is {n} or {m,n}")
+                self._fail("a repetition is {n} or {m,n}: not " + mark)
             least, most = int(low), int(high or low)
             if not least <= most <= MAX_REPEAT:
-                self._fail(f"a repetition has 0 to {MAX_REPEAT} rounds, in order")
+                self._fail(f"a repetition has 0 to {MAX_REPEAT} rounds, in order: not {mark}")
             return Repeat(body, least, most)
         return body
 
-    def _atom(self) -> Node:
-        character = self._peek()
-        self._at += 1
-        if character == "(":
+    def _atom(self, token: str) -> Node:
+        if token == "(":
             node = self._choice()
-            if self._peek() != ")":
+            if self._tokens[self._at] != ")":
                 self._fail("missing ')'")
             self._at += 1
             return node
-        if character == "[":
-            return self._character_class(self._until("]"))
-        if character == "<":
-            return self._word_list(self._until(">"))
-        if character == ".":
-            return Chars(frozenset(), negated=True)
-        if character == "\\" and self._peek():
-            self._at += 1
-            return Chars(frozenset((self._source[self._at - 1],)))
-        if character in "?{}]>*+\\":
-            self._at -= 1
-            self._fail(f"{character!r} means nothing here")
-        node = Chars(frozenset((character,)))
-        others = self._spellings.get(character)
-        return Choice((node, *map(literal, others))) if others else node
+        if token == ".":
+            return Excluding(frozenset())
+        if len(token) > 1 and token[0] == "[":
+            return self._character_class(token[1:-1])
+        if len(token) > 1 and token[0] == "<":
+            return self._parser.word_list(token[1:-1], evasive=self._evasive)
+        if token in _SPECIAL or token[0] == "{":
+            self._fail(f"{token!r} means nothing here")
+        if self._evasive and len(token) == 1:
+            return self._parser.spelled(token)
+        return self._parser.literal(token[-1])
 
-    def _word_list(self, name: str) -> Node:
-        words = self._words.get(name)
-        if not words:
-            self._fail(f"no word list {name!r}")
-            raise AssertionError
-        spellings = self._spellings if name in self._spelled_words else {}
-        return Choice(
-            tuple(
-                _Parser(word, self._words, spellings, self._spelled_words, self._depth + 1).whole()
-                for word in words
-            )
-        )
-
-    @staticmethod
-    def _character_class(inside: str) -> Node:
-        negated = inside.startswith("^")
-        body = inside[1:] if negated else inside
+    def _character_class(self, inside: str) -> Node:
         members: set[str] = set()
-        index = 0
-        while index < len(body):
-            if body[index + 1 : index + 2] == "-" and index + 2 < len(body):
-                members.update(map(chr, range(ord(body[index]), ord(body[index + 2]) + 1)))
-                index += 3
-            else:
-                members.add(body[index])
-                index += 1
-        return Chars(frozenset(members), negated)
+        for low, high, single in _RANGES.findall(inside.removeprefix("^")):
+            members.update((single,) if single else map(chr, range(ord(low), ord(high) + 1)))
+        if inside.startswith("^"):
+            return Excluding(members)
+        if not members:
+            self._fail("an empty class")
+        return Words(members)

@@ -171,8 +171,6 @@ class Generation:
         self._begun = True
         try:
             try:
-                if self._cause is not None:
-                    raise asyncio.CancelledError
                 await self._work()
             except asyncio.CancelledError:
                 await self._cancelled()
@@ -191,6 +189,8 @@ class Generation:
             self.channel.close(DrainingError("The service is shutting down.", retry_after=1.0))
 
     async def _work(self) -> None:
+        if self._cause is not None:  # stopped before the first step
+            raise asyncio.CancelledError
         engine, request = self._engine, self.request
         wanted = request.request_id if request.deduplicate else None
         for _ in range(_CONFLICT_RETRIES):

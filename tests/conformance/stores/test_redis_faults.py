@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from scriptgen.domain.component import ComponentState
 from scriptgen.domain.errors import SessionExistsError, StoreUnavailableError, VersionConflictError
@@ -21,6 +22,7 @@ from scriptgen.stores.redis import (
     RedisSessionStore,
     connect,
 )
+from scriptgen.stores.redis.commit import create_session
 from scriptgen.stores.retention import Retention
 from tests.valkey import ValkeyServer, valkey_server
 
@@ -134,7 +136,7 @@ async def test_a_frozen_server_is_an_error_within_the_time_limit(
     finally:
         server.thaw()
     async with asyncio.timeout(5):
-        while (await log.status()).state is not ComponentState.OK:  # noqa: ASYNC110 - asks a real server
+        while (await log.status()).state is not ComponentState.OK:
             await asyncio.sleep(0.02)
     newest = await log.latest(KEY)  # the frozen append may or may not have been done: never half
     assert newest is not None
@@ -209,6 +211,19 @@ async def test_a_key_of_another_type_is_a_wrong_setup(backend: RedisBackend, ser
     for call in (RedisCheckpointStore(backend).latest(KEY), RedisProfileStore(backend).get("t", "i")):
         with pytest.raises(StoreUnavailableError, match="setup is wrong"):
             await call
+
+
+async def test_a_wrong_command_is_our_own_mistake_and_is_not_hidden(backend: RedisBackend) -> None:
+    with pytest.raises(ResponseError, match="wrong number"):
+        await backend.command("HGET", "key")
+
+
+async def test_a_database_that_is_not_there_is_a_wrong_setup(server: ValkeyServer) -> None:
+    backend = RedisBackend(connect(f"redis://127.0.0.1:{server.port}/99"))
+    assert (await backend.status("session_store")).details == {
+        "error": "Redis refuses this service; its setup is wrong."
+    }
+    await backend.close()
 
 
 async def test_a_full_server_is_unavailable(backend: RedisBackend, server: ValkeyServer) -> None:
@@ -296,7 +311,7 @@ async def test_a_young_index_entry_without_a_session_is_left_alone(server: Valke
     now = time.time_ns() // 1_000
     await backend.command("ZADD", backend.keys.index("t"), 0, b"%020d%s" % (now, b"making"))
     assert (await sessions.list("t", SessionFilter(), page_size=10)).heads == ()
-    await sessions.create(new_session(SessionKey("t", "making"), create_time=now))
+    await create_session(backend, new_session(SessionKey("t", "making"), create_time=now))
     assert len((await sessions.list("t", SessionFilter(), page_size=10)).heads) == 1
     await backend.close()
 

@@ -27,6 +27,7 @@ async def ids(backend: Backend, where: SessionFilter = EVERYTHING, *, page_size:
         page = await backend.sessions.list("tenant-a", where, page_size=page_size, cursor=cursor)
         assert len(page.heads) <= page_size
         found += [each.session_id for each in page.heads]
+        assert len(found) == len(set(found))
         if not page.next_cursor:
             return found
         assert len(page.heads) == page_size

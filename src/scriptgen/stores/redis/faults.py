@@ -1,4 +1,4 @@
-"""What Redis' errors mean to a caller."""
+"""What Redis' errors mean to a caller. A wrong command or script is our own fault and passes unchanged."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SETUP = (
     exceptions.AuthorizationError,
     exceptions.NoPermissionError,
 )
-_SETUP_CODES = ("NOAUTH", "WRONGPASS", "WRONGTYPE", "NOPERM")
+_SETUP_TEXTS = ("NOAUTH", "WRONGPASS", "WRONGTYPE", "NOPERM", "DB index")
 
 
-def store_error(error: Exception) -> StoreUnavailableError:
+def store_error(error: Exception) -> Exception:
     """The error to raise in place of `error`; its sentence names no host."""
-    if isinstance(error, _SETUP) or str(error).startswith(_SETUP_CODES):
+    if isinstance(error, _SETUP) or str(error).startswith(_SETUP_TEXTS):
         return StoreUnavailableError("Redis refuses this service; its setup is wrong.")
     if isinstance(error, exceptions.ReadOnlyError):
         return StoreUnavailableError("Redis takes no writes at the moment.")
@@ -30,4 +30,8 @@ def store_error(error: Exception) -> StoreUnavailableError:
         return StoreUnavailableError("Redis is out of memory.")
     if isinstance(error, (exceptions.TimeoutError, TimeoutError)):
         return StoreUnavailableError("Redis did not answer in time.")
+    # The library cuts off the general code ERR; what the server cannot do now keeps a code of its own
+    # (MISCONF, NOREPLICAS, BUSY).
+    if type(error) is exceptions.ResponseError and not str(error).partition(" ")[0].isupper():
+        return error
     return StoreUnavailableError("Redis cannot be reached.")
