@@ -7,12 +7,13 @@ whole text go through the same code, so they cannot differ.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from scriptgen.domain.writing import TaskKind, WritingTask
 
 from .markup import MarkupFilter
-from .prompt import INSTRUCTION_LINES
+from .prompt import INSTRUCTION_LETTERS
 from .sentences import bare, split_sentences
 from .spoken_labels import LABEL_LINE, METADATA_LINE, is_label_prefix
 from .thinking import ThinkingFilter
@@ -281,12 +282,17 @@ def _echoes(task: WritingTask) -> frozenset[str]:
     """Sentences that must not open the text: the prompt's own, the request's, and in a continuation the
     opening of what came before. A rewriting task may well begin with words of its source.
     """
-    lines: list[str] = [
-        *INSTRUCTION_LINES,
-        *split_sentences(task.instruction.replace(task.source_text or "\0", "")),
-    ]
+    lines = split_sentences(task.instruction.replace(task.source_text or "\0", ""))
     if task.kind in {TaskKind.COMPOSE, TaskKind.CONTINUE}:
         lines.append(task.instruction)
     if task.kind is TaskKind.CONTINUE:
         lines += split_sentences(task.source_text)[:2]
-    return frozenset(letters for letters in map(bare, lines) if _ECHO_MINIMUM <= len(letters) <= _ECHO_LIMIT)
+    return _OWN_ECHOES | frozenset(_echoing(map(bare, lines)))
+
+
+def _echoing(letters: Iterable[str]) -> Iterator[str]:
+    """Those long enough to be no common greeting and short enough to be held back."""
+    return (line for line in letters if _ECHO_MINIMUM <= len(line) <= _ECHO_LIMIT)
+
+
+_OWN_ECHOES: Final = frozenset(_echoing(INSTRUCTION_LETTERS))

@@ -6,6 +6,7 @@ products and profiles say is put between tags as data, cut to a length, and cann
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from scriptgen.domain.categories import knowledge_for
@@ -15,6 +16,8 @@ from scriptgen.domain.scenes import SceneSpec, scene_for
 from scriptgen.domain.session import Product
 from scriptgen.domain.writing import TaskKind, WritingTask
 from scriptgen.llm.protocol import ChatMessage
+
+from .sentences import bare
 
 ROLE: Final = (
     "你是带货直播间的资深撰稿人，专替主播写拿起来就能念的稿子。你写的每一句都是主播要当着观众说出口的话，"
@@ -59,6 +62,8 @@ _ANSWER_ROLE: Final = (
 )
 #: The prompt's own sentences: a text that begins with one of them echoes the prompt.
 INSTRUCTION_LINES: Final = (ROLE, *RULES, *_KIND_LINES.values(), _CLOSING, "写作规则", "运营要求", "商品资料")
+#: The same by their letters alone, as texts are compared.
+INSTRUCTION_LETTERS: Final = frozenset(map(bare, INSTRUCTION_LINES))
 
 _HISTORY_LIMIT: Final = 1500
 _SOURCE_LIMIT: Final = 4000
@@ -99,12 +104,16 @@ def answer_messages(question: str, context: ConversationContext, canary: str) ->
 
 def data(text: str, limit: int) -> str:
     """Foreign text made safe to stand inside a tag: no control characters, no tag signs, cut to `limit`."""
-    printable = "".join(c for c in text if c == "\n" or c.isprintable()).strip()
+    if text.replace("\n", "").isprintable():
+        printable = text.strip()
+    else:
+        printable = "".join(c for c in text if c == "\n" or c.isprintable()).strip()
     if len(printable) > limit:
         printable = printable[:limit] + "…"
     return printable.translate(_TAG_SIGNS)
 
 
+@lru_cache(maxsize=32)
 def _system(category: str, canary: str) -> str:
     rules = "\n".join(f"{number}. {rule}" for number, rule in enumerate(RULES, 1))
     parts = [ROLE, f"写作规则：\n{rules}", _canary_line(canary)]

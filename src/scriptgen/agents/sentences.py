@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from typing import Final
 
 _SENTENCE: Final = re.compile(r"[^。！？!?…\n]*[。！？!?…\n]+[”’」』）)]*|[^。！？!?…\n]+$")
@@ -59,12 +58,12 @@ def trim_unfinished(text: str) -> str:
 
 
 def similarity(one: str, other: str) -> float:
-    """Dice coefficient over character bigrams, 0..1; punctuation and spaces do not count."""
+    """Dice coefficient over the sets of character bigrams, 0..1; punctuation and spaces do not count."""
     first, second = _bigrams(one), _bigrams(other)
-    total = first.total() + second.total()
-    return 2 * (first & second).total() / total if total else 1.0
+    total = len(first) + len(second)
+    return 2 * len(first & second) / total if total else 1.0
 
 
-def _bigrams(text: str) -> Counter[str]:
+def _bigrams(text: str) -> set[str]:
     letters = bare(text)
-    return Counter(letters[i : i + 2] for i in range(len(letters) - 1))
+    return {letters[i : i + 2] for i in range(len(letters) - 1)}

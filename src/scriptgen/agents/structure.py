@@ -10,7 +10,7 @@ from scriptgen.domain.quality import QualityIssue, Severity
 from scriptgen.domain.scenes import missing_elements, scene_for
 from scriptgen.domain.writing import TaskKind, WritingTask
 
-from .prompt import INSTRUCTION_LINES
+from .prompt import INSTRUCTION_LETTERS
 from .sentences import bare, dangling, similarity, split_sentences, unfinished_tail, visible_length
 
 PROMPT_ECHO: Final = "structure_prompt_echo"
@@ -96,14 +96,13 @@ def _issue(
 
 def _prompt_echo(text: str, task: WritingTask) -> Iterable[QualityIssue]:
     yield from _marks(text)
-    own = {bare(line) for line in INSTRUCTION_LINES}
     asked = bare(task.instruction) if task.kind in _NEW_TEXT else ""
     position = 0
     for sentence in split_sentences(text):
         start = text.index(sentence, position)
         position = start + len(sentence)
         letters = bare(sentence)
-        if len(letters) >= _ECHO_MINIMUM and (letters in own or (asked and asked in letters)):
+        if len(letters) >= _ECHO_MINIMUM and (letters in INSTRUCTION_LETTERS or (asked and asked in letters)):
             message = "把写作要求念了出来"
             yield _issue(PROMPT_ECHO, message, "只写主播要说的话", text, (start, position))
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from scriptgen.domain.errors import FieldViolation
+from scriptgen.domain.errors import FieldViolation, InvalidArgumentError
 from scriptgen.domain.vocabulary import CATEGORIES
 from scriptgen.v1 import checkpoint_pb2, generate_pb2, session_pb2, status_pb2, types_pb2
 
@@ -34,6 +34,11 @@ def validate(message: Any) -> list[FieldViolation]:
     found = _Violations()
     _RULES[type(message)](found, message)
     return found.all
+
+
+def undecodable() -> InvalidArgumentError:
+    """For bytes that are no message of the method's type; which field broke them nobody can tell."""
+    return InvalidArgumentError([FieldViolation("request", "is no message of this method's type in UTF-8")])
 
 
 class _Violations:

@@ -41,7 +41,7 @@ class LangGraphRunner:
         )
         for stage in STAGES:
             graph.add_node(stage.value, _node(stage), destinations=(*(s.value for s in STAGES), END))
-        graph.add_conditional_edges(START, _entry)
+        graph.add_edge(START, Stage.CONTEXT_LOADING.value)
         self._graph = graph.compile(checkpointer=None)
 
     async def run(self, state: WorkflowState, run: Run) -> WorkflowState:
@@ -54,15 +54,12 @@ class LangGraphRunner:
         return result
 
 
-def _entry(state: GraphState) -> str:
-    stage = state["workflow"].next_stage
-    return stage.value if stage else END
-
-
 def _node(first: Stage):  # type: ignore[no-untyped-def]  # noqa: ANN202  - LangGraph reads the inner annotations
     async def straight_run(state: GraphState, runtime: Runtime[Run]) -> Command[str]:
         workflow, run = state["workflow"], runtime.context
-        stage: Stage | None = first
+        # A resumed generation comes in by the front door and is sent on to where it stopped: a conditional
+        # edge at START would cost every other generation half a millisecond.
+        stage = first if workflow.next_stage is first else None
         while stage is not None:
             workflow = await step(stage, workflow, run)
             straight = STAGES[stage].then

@@ -14,8 +14,11 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from .call import Call, enter_call
+from scriptgen.rpc.validation import undecodable
+
+from .call import Call, Undecodable, enter_call
 from .methods import is_open
 
 if TYPE_CHECKING:  # the real classes cannot be subscripted
@@ -122,13 +125,13 @@ def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...]) -> Hand
             if call.answer is not None:
                 async with aclosing(call.answer) as messages:
                     return await anext(messages)
-            return await inner(request, context)
+            return await inner(_decoded(request), context)
 
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
         call = begin(request, context)
         async with AsyncExitStack() as stack:
             await _enter(stack, links, call)
-            source = inner(request, context) if call.answer is None else call.answer
+            source = inner(_decoded(request), context) if call.answer is None else call.answer
             async with aclosing(source) as messages:
                 async for message in messages:
                     call.messages_sent += 1
@@ -139,10 +142,31 @@ def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...]) -> Hand
     behavior = stream if inspect.isasyncgenfunction(inner) else answer
     wrapped: Handler = make(
         behavior,
-        request_deserializer=handler.request_deserializer,
+        request_deserializer=_careful(handler.request_deserializer),
         response_serializer=handler.response_serializer,
     )
     return wrapped
+
+
+def _careful(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Bytes that are no message become a marker, which the validation refuses after it is known who calls.
+    Left to gRPC they would be UNKNOWN with a Python class name, and a traceback in the log for each.
+    """
+
+    def decode_or_mark(data: bytes) -> Any:
+        try:
+            return decode(data)
+        except DecodeError:
+            return Undecodable()
+
+    return decode_or_mark
+
+
+def _decoded(request: Any) -> Any:
+    """For methods without validation (health); the others never get here with such a request."""
+    if isinstance(request, Undecodable):
+        raise undecodable()
+    return request
 
 
 async def _enter(stack: AsyncExitStack, links: tuple[Interceptor, ...], call: Call) -> None:

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from scriptgen.domain.errors import InvalidArgumentError
 from scriptgen.domain.generation import GenerationRequest
-from scriptgen.rpc.validation import validate
+from scriptgen.rpc.validation import undecodable, validate
 
-from .call import Call
+from .call import Call, Undecodable
 from .chain import Interceptor
 from .methods import GENERATE_STREAM, GENERATING
 
@@ -24,6 +24,8 @@ class ValidationInterceptor(Interceptor):
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
+        if isinstance(call.request, Undecodable):
+            raise undecodable()
         violations = validate(call.request)
         if violations:
             raise InvalidArgumentError(violations)

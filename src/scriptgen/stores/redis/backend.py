@@ -104,7 +104,10 @@ class RedisBackend:
                         raise
                     return await operation()
         except FAILURES as error:
-            raise store_error(error) from error
+            mapped = store_error(error)
+            if mapped is error:
+                raise
+            raise mapped from error
 
     async def status(self, name: str) -> ComponentStatus:
         """DOWN unless a write goes through: a replica answers a ping too."""

@@ -146,7 +146,10 @@ class SqliteDatabase:
                 if connection.in_transaction:
                     connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise store_error(error) from error
+            mapped = store_error(error)
+            if mapped is error:
+                raise
+            raise mapped from error
 
     async def status(self, name: str) -> ComponentStatus:
         """DOWN while reads fail, or since the last write failed and a probing write does too."""
