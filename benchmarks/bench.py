@@ -1,6 +1,6 @@
 """Measures what the service costs: server CPU per call and latency, by the rows of the performance budget.
 
-`make bench` prints a table and writes JSON to benchmarks/out/; BENCH_ARGS="--only unary" takes some rows only;
+`make bench` prints a table and writes JSON to benchmarks/out/; BENCH_ARGS="--only unary" takes some rows;
 `--tiny` runs every row with a handful of calls, to keep the harness working (its numbers mean nothing).
 """
 

@@ -172,7 +172,7 @@ async def evaluate(path: Path | str) -> dict[str, Any]:
     }
 
 
-def _print(result: dict[str, Any]) -> None:
+def print_table(result: dict[str, Any]) -> None:
     print(f"{result['rows']} rows, {result['microseconds_per_call']:.0f} µs a call")
     for key in ("intent_accuracy", "clarification_accuracy", "refers_to_accuracy"):
         r = result[key]
@@ -198,4 +198,4 @@ def _print(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    _print(asyncio.run(evaluate(sys.argv[1] if len(sys.argv) > 1 else DEFAULT_PATH)))
+    print_table(asyncio.run(evaluate(sys.argv[1] if len(sys.argv) > 1 else DEFAULT_PATH)))

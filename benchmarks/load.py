@@ -16,7 +16,7 @@ _CALL_SECONDS = 120.0
 
 @dataclass(slots=True)
 class Measured:
-    """Seconds per call, seconds to the first delta, and the longest pause between two messages of a stream."""
+    """Seconds per call and to the first delta, and the longest pause between two deltas of a stream."""
 
     calls: int = 0
     failed: int = 0

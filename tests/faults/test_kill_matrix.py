@@ -203,10 +203,10 @@ async def _round(
         assert await ledger.generate(survivor, session, f"earlier-{number}-{turn}", f"{query}，谢谢{turn}号")
 
     before = len(upstream.calls)
-    lost = await ledger.generate(dying, session, f"killed-{number}", case.query)
+    lost = await ledger.generate(dying, session, f"killed-{number:04d}", case.query)
     assert lost is None, f"{case.point}: the server was to be killed"
-    result = await ledger.generate(survivor, session, f"killed-{number}", case.query)
-    again = await ledger.generate(survivor, session, f"killed-{number}", case.query)
+    result = await ledger.generate(survivor, session, f"killed-{number:04d}", case.query)
+    again = await ledger.generate(survivor, session, f"killed-{number:04d}", case.query)
     calls = upstream.calls[before:]
 
     assert result is not None, ledger.errors[-1]
@@ -218,7 +218,7 @@ async def _round(
     assert again.replayed
     assert list(again.scripts) == list(result.scripts)
     await _statuses(survivor, session, result)
-    later = await ledger.generate(survivor, session, f"later-{number}", f"{EARLIER[-1]}，谢谢9号")
+    later = await ledger.generate(survivor, session, f"later-{number:04d}", f"{EARLIER[-1]}，谢谢9号")
     assert later is not None, ledger.errors[-1]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from .templates import Node, Remainder, after, complete
+from .templates import Node, Remainder, after, complete, leading
 
 #: Transitions kept; hostile text that makes more of them starts the cache afresh.
 _MAX_TRANSITIONS: Final = 200_000
@@ -22,13 +22,20 @@ class State:
     `alive` tells whether a longer match may follow; `next` caches the transitions (None: every match dies).
     """
 
-    __slots__ = ("accepts", "alive", "next", "positions")
+    __slots__ = ("_named", "accepts", "alive", "next", "positions")
 
     def __init__(self, positions: _Positions) -> None:
         self.positions = positions
         self.accepts = tuple(sorted({label for label, left in positions if complete(left)}))
         self.alive = any(left for _, left in positions)
         self.next: dict[str, State | None] = {}
+        self._named: set[str] | None = None
+
+    def tells_apart(self, character: str) -> bool:
+        """False when `character` leads where every character leads that no template names here."""
+        if self._named is None:
+            self._named = set().union(*(n.named for _, left in self.positions for n in leading(left)))
+        return character in self._named
 
 
 class PrefixAutomaton:
@@ -38,7 +45,7 @@ class PrefixAutomaton:
         self._beginnings: dict[str, list[tuple[int, Remainder]]] = {}
         for node, label in templates:
             position = (label, (node,))
-            for character in node.first or ():
+            for character in node.named:
                 self._beginnings.setdefault(character, []).append(position)
         self.start = State(frozenset())
         self._states: dict[_Positions, State] = {}
@@ -88,14 +95,24 @@ class PrefixAutomaton:
             self._states.clear()
             self.start.next.clear()
         self._transitions += 1
-        before = self._beginnings.get(character, ()) if state is self.start else state.positions
+        if state is self.start:
+            reached = self._state(self._beginnings.get(character, ()), character)
+        elif state.tells_apart(character):
+            reached = self._state(state.positions, character)
+        elif "" in state.next:
+            reached = state.next[""]
+        else:
+            reached = state.next[""] = self._state(state.positions, "")
+        state.next[character] = reached
+        return reached
+
+    def _state(self, before: Iterable[tuple[int, Remainder]], character: str) -> State | None:
         positions = frozenset(
             (label, left) for label, remainder in before for left in after(remainder, character)
         )
-        reached = None
-        if positions:
-            reached = self._states.get(positions)
-            if reached is None:
-                reached = self._states[positions] = State(positions)
-        state.next[character] = reached
-        return reached
+        if not positions:
+            return None
+        state = self._states.get(positions)
+        if state is None:
+            state = self._states[positions] = State(positions)
+        return state

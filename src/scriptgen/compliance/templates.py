@@ -16,7 +16,7 @@ built for a template until a text reaches it, and a word list is one node howeve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import Final
@@ -29,17 +29,20 @@ _RANGES: Final = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 
 
 class Node:
-    """`least` and `most` bound the characters of a match; `first` are those it may begin with, None: any."""
+    """`least` and `most` bound the characters of a match. `named` are the characters that are told apart at
+    its beginning; all others are alike, and may begin a match only of an `open` node.
+    """
 
-    __slots__ = ("first", "least", "most")
+    __slots__ = ("least", "most", "named", "open")
 
-    def __init__(self, least: int, most: int, first: AbstractSet[str] | None) -> None:
+    def __init__(self, least: int, most: int, named: AbstractSet[str], *, is_open: bool = False) -> None:
         self.least = least
         self.most = most
-        self.first = first
+        self.named = named
+        self.open = is_open
 
     def after(self, character: str) -> tuple[Remainder, ...]:
-        """What may follow once a match has begun with `character`."""
+        """What may follow once a match has begun with `character`; "" is any that is not named."""
         raise NotImplementedError
 
 
@@ -51,12 +54,20 @@ def after(remainder: Remainder, character: str) -> list[Remainder]:
     """What is left of a remainder after one more character, one entry for each way to read it."""
     left: list[Remainder] = []
     for index, node in enumerate(remainder):
-        if node.first is None or character in node.first:
+        if node.open or character in node.named:
             rest = remainder[index + 1 :]
             left.extend(each + rest for each in node.after(character))
         if node.least:
             break
     return left
+
+
+def leading(remainder: Remainder) -> Iterator[Node]:
+    """The nodes the next character may belong to."""
+    for node in remainder:
+        yield node
+        if node.least:
+            break
 
 
 def complete(remainder: Remainder) -> bool:
@@ -67,47 +78,40 @@ def complete(remainder: Remainder) -> bool:
 class Excluding(Node):
     """One character of the clause that is none of `members`."""
 
-    __slots__ = ("_members",)
+    __slots__ = ()
 
     def __init__(self, members: AbstractSet[str]) -> None:
-        super().__init__(1, 1, None)
-        self._members = CLAUSE_ENDS | members
+        super().__init__(1, 1, CLAUSE_ENDS | members, is_open=True)
 
     def after(self, character: str) -> tuple[Remainder, ...]:
-        return () if character in self._members else ((),)
+        return () if character in self.named else ((),)
 
 
 class Words(Node):
-    """One of some non-empty words."""
+    """One of some non-empty words; with `may_end` also nothing."""
 
     __slots__ = ("_after", "_tails")
 
     def __init__(self, words: Iterable[str], *, may_end: bool = False) -> None:
         tails: dict[str, list[str]] = {}
-        least, most = MAX_WORD, 0
+        sizes = set()
         for word in words:
-            size = len(word)
-            least, most = min(least, size), max(most, size)
+            sizes.add(len(word))
             tails.setdefault(word[0], []).append(word[1:])
-        super().__init__(0 if may_end else least, most, tails.keys())
+        super().__init__(0 if may_end else min(sizes), max(sizes), tails.keys())
         self._tails = tails
         self._after: dict[str, tuple[Remainder, ...]] = {}
 
     def after(self, character: str) -> tuple[Remainder, ...]:
         known = self._after.get(character)
         if known is None:
-            tails = self._tails.get(character, ())
+            tails = self._tails.get(character)
+            if tails is None:
+                return ()
             longer = [tail for tail in tails if tail]
             ends = len(longer) < len(tails)
-            if longer:
-                known = ((Words(longer, may_end=ends),),)
-            else:
-                known = ((),) if ends else ()
-            self._after[character] = known
+            known = self._after[character] = ((Words(longer, may_end=ends),),) if longer else ((),)
         return known
-
-
-MAX_WORD: Final = 1 << 16
 
 
 class Chain(Node):
@@ -116,12 +120,8 @@ class Chain(Node):
     __slots__ = ("_parts",)
 
     def __init__(self, parts: Remainder) -> None:
-        first: AbstractSet[str] | None = frozenset()
-        for part in parts:
-            first = _union(first, part.first)
-            if part.least:
-                break
-        super().__init__(sum(p.least for p in parts), sum(p.most for p in parts), first)
+        named, is_open = _beginning(leading(parts))
+        super().__init__(sum(p.least for p in parts), sum(p.most for p in parts), named, is_open=is_open)
         self._parts = parts
 
     def after(self, character: str) -> tuple[Remainder, ...]:
@@ -134,20 +134,21 @@ class Choice(Node):
     __slots__ = ("_after", "_options")
 
     def __init__(self, options: Sequence[Node]) -> None:
-        first: AbstractSet[str] | None = frozenset()
-        for option in options:
-            first = _union(first, option.first)
-        super().__init__(min(o.least for o in options), max(o.most for o in options), first)
+        named, is_open = _beginning(options)
+        super().__init__(
+            min(o.least for o in options), max(o.most for o in options), named, is_open=is_open
+        )
         self._options = options
         self._after: dict[str, tuple[Remainder, ...]] = {}
 
     def after(self, character: str) -> tuple[Remainder, ...]:
+        if character not in self.named:
+            character = ""
         known = self._after.get(character)
         if known is None:
-            options = (o for o in self._options if o.first is None or character in o.first)
+            options = (o for o in self._options if o.open or character in o.named)
             known = tuple(chain.from_iterable(option.after(character) for option in options))
-            if self.first is not None:
-                self._after[character] = known
+            self._after[character] = known
         return known
 
 
@@ -157,7 +158,7 @@ class Repeat(Node):
     __slots__ = ("_body", "_fewer")
 
     def __init__(self, body: Node, rounds: int, limit: int) -> None:
-        super().__init__(rounds * body.least, limit * body.most, body.first if limit else frozenset())
+        super().__init__(rounds * body.least, limit * body.most, body.named, is_open=body.open)
         self._body = body
         self._fewer: Remainder = (Repeat(body, max(rounds - 1, 0), limit - 1),) if limit > 1 else ()
 
@@ -165,8 +166,13 @@ class Repeat(Node):
         return tuple(each + self._fewer for each in self._body.after(character))
 
 
-def _union(one: AbstractSet[str] | None, other: AbstractSet[str] | None) -> AbstractSet[str] | None:
-    return None if one is None or other is None else one | other
+def _beginning(nodes: Iterable[Node]) -> tuple[AbstractSet[str], bool]:
+    named: set[str] = set()
+    is_open = False
+    for node in nodes:
+        named |= node.named
+        is_open = is_open or node.open
+    return named, is_open
 
 
 class TemplateParser:
@@ -193,7 +199,7 @@ class TemplateParser:
         node = self._read(template, evasive=evasive)
         if node.least == 0:
             raise ValueError(f"template {template!r} would match nothing at all")
-        if node.first is None:
+        if node.open:
             raise ValueError(f"template {template!r} must not begin with '.' or '[^…]'")
         return node
 
@@ -295,8 +301,8 @@ class _Reading:
             if not low.isdecimal() or (high and not high.isdecimal()):
                 self._fail("a repetition is {n} or {m,n}: not " + mark)
             least, most = int(low), int(high or low)
-            if not least <= most <= MAX_REPEAT:
-                self._fail(f"a repetition has 0 to {MAX_REPEAT} rounds, in order: not {mark}")
+            if not 1 <= most <= MAX_REPEAT or least > most:
+                self._fail(f"a repetition has 1 to {MAX_REPEAT} rounds, in order: not {mark}")
             return Repeat(body, least, most)
         return body
 

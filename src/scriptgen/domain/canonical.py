@@ -6,6 +6,7 @@ Keys are sorted, no insignificant white space, UTF-8. Dataclasses are encoded by
 from __future__ import annotations
 
 import hashlib
+import threading
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder(order="sorted")
+_building = threading.Lock()
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
@@ -24,7 +26,9 @@ def from_json(data: bytes | str, kind: type[T]) -> T:
     """Decode and validate; raises `msgspec.ValidationError` when the data does not have the type's shape."""
     decoder = _decoders.get(kind)
     if decoder is None:
-        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+        # Two threads that build decoders of one dataclass at the same time crash the interpreter (msgspec 0.22).
+        with _building:
+            decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     decoded: T = decoder.decode(data)
     return decoded
 

@@ -14,7 +14,7 @@ from .kinds import JWT_FAMILIES, is_loopback
 
 def complaints(settings: Settings) -> Iterator[str]:
     """One line for each combination that cannot be served."""
-    for rule in (_files, _models, _jwt, _tls, _connections, _workers, _production):
+    for rule in (_files, _models, _stores, _jwt, _tls, _connections, _workers, _production):
         yield from rule(settings)
 
 
@@ -48,6 +48,14 @@ def _models(settings: Settings) -> Iterator[str]:
         yield (
             f"INTENT_CLARIFY_THRESHOLD: got {settings.intent_clarify_threshold:g}, "
             f"takes at most INTENT_LLM_THRESHOLD ({settings.intent_llm_threshold:g})"
+        )
+
+
+def _stores(settings: Settings) -> Iterator[str]:
+    if settings.session_ttl_seconds and settings.session_store != settings.checkpoint_store:
+        yield (
+            f"SESSION_TTL_SECONDS: got {settings.session_ttl_seconds} with sessions and checkpoints in different "
+            "stores, takes 0 there: a log that expires alone would begin again behind its session"
         )
 
 

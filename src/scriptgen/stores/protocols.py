@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from scriptgen.domain.checkpoint import CheckpointHeader, CheckpointRecord
 from scriptgen.domain.component import ComponentStatus
+from scriptgen.domain.generation import SequencedEvent
 from scriptgen.domain.profile import StyleProfile
 from scriptgen.domain.session import Session, SessionHead, SessionKey, SessionWrite
 
@@ -152,3 +153,51 @@ class ProfileStore(Protocol):
 
     async def status(self) -> ComponentStatus: ...
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RelayBatch:
+    """Events of a running generation, one after the other; none is only a sign of life.
+
+    `run` is the version of the record that began this run, so a later one, which took the session over, is
+    higher. `next_sequence` is the first event's, or what the next one's will be. `begins` replaces what an
+    earlier run published.
+    """
+
+    run: int
+    fingerprint: str
+    next_sequence: int
+    events: tuple[SequencedEvent, ...]
+    begins: bool
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedPart:
+    """What was published of a request. `events` are those after the sequence asked for, at most a few
+    hundred; `first` and `last` are the sequences that are there; `silent_seconds` counts from the last sign
+    of life, by the relay's own clock.
+    """
+
+    run: int
+    fingerprint: str
+    first: int
+    last: int
+    ended: bool
+    silent_seconds: float
+    events: tuple[SequencedEvent, ...]
+
+
+class EventRelay(Protocol):
+    """Carries events to listeners on other instances. Best effort: the checkpoint log decides.
+
+    Both methods raise `StoreUnavailableError` within the store's own time bound.
+    """
+
+    async def publish(self, key: SessionKey, request_id: str, batch: RelayBatch) -> float | None:
+        """Add a batch; the seconds since another instance read (infinity: none did). None when a later run
+        has begun, `LookupError` when the batch does not follow what is stored: begin anew.
+        """
+
+    async def read(self, key: SessionKey, request_id: str, *, after: int) -> RelayedPart | None:
+        """What is there, None when nothing is. Keeps the generation going as long as it is called."""

@@ -109,6 +109,7 @@ KINDS: Final[dict[tuple[bool, bool], tuple[str, str, Callable[..., Any]]]] = {
 def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...]) -> Handler:
     kind, attribute, make = KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
     inner = getattr(handler, attribute)
+    decoded = _each_decoded if handler.request_streaming else _decoded
 
     def begin(request: Any, context: Context) -> Call:
         now = asyncio.get_running_loop().time()
@@ -125,13 +126,13 @@ def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...]) -> Hand
             if call.answer is not None:
                 async with aclosing(call.answer) as messages:
                     return await anext(messages)
-            return await inner(_decoded(request), context)
+            return await inner(decoded(request), context)
 
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
         call = begin(request, context)
         async with AsyncExitStack() as stack:
             await _enter(stack, links, call)
-            source = inner(_decoded(request), context) if call.answer is None else call.answer
+            source = inner(decoded(request), context) if call.answer is None else call.answer
             async with aclosing(source) as messages:
                 async for message in messages:
                     call.messages_sent += 1
@@ -163,10 +164,15 @@ def _careful(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def _decoded(request: Any) -> Any:
-    """For methods without validation (health); the others never get here with such a request."""
+    """For methods without validation (health, reflection); the others never get here with such a request."""
     if isinstance(request, Undecodable):
         raise undecodable()
     return request
+
+
+async def _each_decoded(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _decoded(request)
 
 
 async def _enter(stack: AsyncExitStack, links: tuple[Interceptor, ...], call: Call) -> None:

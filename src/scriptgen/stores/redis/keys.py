@@ -24,6 +24,11 @@ class Keys:
     def log(self, key: SessionKey) -> str:
         return self.of_session(key)[3]
 
+    def events(self, key: SessionKey, request_id: str) -> tuple[str, str]:
+        """What is known of a request's events, and the events."""
+        tag = f"{self.prefix}:{{{_part(key.tenant_id)}:{_part(key.session_id)}}}:events:{_part(request_id)}"
+        return tag, f"{tag}:batches"
+
     def index(self, tenant_id: str) -> str:
         return f"{self.prefix}:{{{_part(tenant_id)}}}:sessions"
 
