@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,7 +43,7 @@ from scriptgen.rpc.interceptors.inflight import Admission
 from scriptgen.settings import Settings, SettingsError
 from scriptgen.skills.registry import SkillRegistry
 from scriptgen.stores.opener import opener_for
-from scriptgen.stores.protocols import ProfileStore
+from scriptgen.stores.protocols import EventRelay, ProfileStore
 from scriptgen.version import service_version
 from scriptgen.workflow.desk import Desk
 from scriptgen.workflow.failpoint import Failpoints
@@ -59,6 +59,8 @@ logger = logging.getLogger(__name__)
 
 #: A component that does not say how it is within this time is reported DOWN.
 _STATUS_SECONDS: Final = 1.0
+#: Longest wait for the event relay: whoever reconnects has waited for the log already.
+_RELAY_SECONDS: Final = 0.25
 #: What the service's own prompt adds to what the operator typed, in tokens.
 _PROMPT_OVERHEAD_TOKENS: Final = 700
 
@@ -122,7 +124,7 @@ class App:
             admission=Admission(settings.core_max_inflight, observer),
             estimator=TokenEstimator(overhead_tokens=_PROMPT_OVERHEAD_TOKENS),
             sessions=sessions,
-            orchestrator=Orchestrator(engine, bus, limits),
+            orchestrator=Orchestrator(engine, bus, limits, _relay(settings, stores)),
             desk=Desk(workshop, sessions),
             version=service_version(),
         )
@@ -130,9 +132,7 @@ class App:
     async def start(self) -> None:
         """Start what works in the background."""
         for part in (self.lock, self.limiter, self.bus):
-            start: Callable[[], Awaitable[None]] | None = getattr(part, "start", None)
-            if start is not None:
-                await start()
+            await part.start()
 
     async def close(self, grace_seconds: float) -> None:
         """In the order of dependence: generations, coordination, models, stores."""
@@ -273,10 +273,28 @@ def _coordination(
         )
     else:
         limiter = LocalRateLimiter(
-            lease_seconds=lease_seconds, shadow=settings.core_rate_limit_shadow, observer=observer
+            lease_seconds=lease_seconds,
+            replicas=settings.server_workers,
+            shadow=settings.core_rate_limit_shadow,
+            observer=observer,
         )
     bus: CancelBus = LocalCancelBus() if redis is None else RedisCancelBus(redis)
     return lock, limiter, bus
+
+
+def _relay(settings: Settings, stores: Stores) -> EventRelay | None:
+    """Only where instances may share sessions, and request ids mean something."""
+    if stores.redis is None or not settings.request_dedup_enabled or not settings.request_dedup_ttl_seconds:
+        return None
+    from scriptgen.stores.redis import RedisBackend
+    from scriptgen.stores.redis.events import RedisEventRelay
+
+    backend = RedisBackend(stores.redis, timeout=_RELAY_SECONDS)
+    return RedisEventRelay(
+        backend,
+        ttl_seconds=settings.request_dedup_ttl_seconds,
+        max_batches=settings.stream_buffer_events,
+    )
 
 
 def _workshop(

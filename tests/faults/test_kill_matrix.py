@@ -15,15 +15,19 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import grpc
 import pytest
 
+from scriptgen.domain.errors import DrainingError
 from scriptgen.domain.vocabulary import Stage
 from scriptgen.v1 import checkpoint_pb2, generate_pb2
+from scriptgen.workflow import failpoint
 from scriptgen.workflow.stages import STAGES
 from tests.e2e.process import serving
-from tests.services.live import live
-from tests.upstream import Behaviour, Call, FakeUpstream, says
+from tests.unit.workflow.kit import running
+from tests.upstream import SCRIPT, Behaviour, Call, FakeUpstream, hangs, says
 from tests.valkey import valkey_server
 
 from .forked_servers import Forge, forge
@@ -235,3 +239,111 @@ async def _statuses(instance: Instance, session: str, result: generate_pb2.Gener
     assert names[0] == "COMPLETED"
     assert names.count("ACCEPTED") == 1
     assert names.count("RESUMED") == (0 if result.replayed else 1)
+
+
+async def test_text_of_a_killed_stream_is_thrown_away_and_written_anew(
+    tmp_path: Path, servers: Forge
+) -> None:
+    """Killed while the model writes: a reader that reconnects is told to forget what it saw."""
+    settings = {
+        "SESSION_STORE": "sqlite",
+        "CHECKPOINT_STORE": "sqlite",
+        "SQLITE_PATH": str(tmp_path / "scriptgen.db"),
+        "METRICS_LISTEN": "",
+        "LLM_FALLBACK_ENABLED": "false",
+    }
+    async with FakeUpstream(hangs(SCRIPT[:60]), says()) as upstream:
+        settings["VLLM_BASE_URL"] = upstream.url
+        doomed = await asyncio.to_thread(servers.start, **settings)
+        ledger = Ledger()
+        async with connected(doomed.grpc) as dying:
+            session = await dying.session()
+            request = generate_pb2.GenerateStreamRequest(
+                session_id=session, query=PLAIN.query, request_id="stream-0001"
+            )
+            seen = 0
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                async for event in dying.generation.GenerateStream(request, timeout=30):
+                    seen = event.sequence
+                    if event.HasField("delta"):
+                        doomed.kill()
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        survivor_server = await asyncio.to_thread(servers.start, **settings)
+        async with connected(survivor_server.grpc) as survivor:
+            request.resume_after_sequence = seen
+            events = [event async for event in survivor.generation.GenerateStream(request, timeout=30)]
+            assert [event.sequence for event in events] == list(range(seen + 1, seen + 1 + len(events)))
+            kinds = [event.WhichOneof("event") for event in events]
+            assert kinds.index("reset") < kinds.index("delta")
+            result = events[-1].result
+            assert result.resumed
+            text = "".join(event.delta.text for event in events if event.HasField("delta"))
+            assert text == result.scripts[0].content
+            replayed = await ledger.generate(survivor, session, "stream-0001", PLAIN.query)
+            assert replayed is not None
+            assert replayed.replayed
+            assert await ledger.problems(survivor) == []
+        assert len(upstream.calls) == 2, "a text that was cut is the only one that is asked for again"
+
+
+async def test_a_server_that_is_started_again_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+    """The whole way of an operator: start, crash, start again, on one file."""
+    path = str(tmp_path / "scriptgen.db")
+    ledger = Ledger()
+    async with FakeUpstream(says()) as upstream, AsyncExitStack() as processes:
+
+        async def started(**more: str) -> Instance:
+            server = processes.enter_context(
+                serving(
+                    SESSION_STORE="sqlite",
+                    CHECKPOINT_STORE="sqlite",
+                    SQLITE_PATH=path,
+                    VLLM_BASE_URL=upstream.url,
+                    **more,
+                )
+            )
+            return await processes.enter_async_context(connected(server.grpc))
+
+        doomed = await started(FAILPOINTS="before:commit")
+        session = await doomed.session()
+        assert await ledger.generate(doomed, session, "killed-0001", PLAIN.query) is None
+        again = await started()
+        result = await ledger.generate(again, session, "killed-0001", PLAIN.query)
+        assert result is not None, ledger.errors
+        assert result.resumed
+        assert len(upstream.calls) == 1
+        assert await ledger.problems(again) == []
+
+
+@pytest.mark.parametrize(("recorded", "calls"), [(True, 1), (False, 2)])
+async def test_the_record_of_a_finished_text_is_what_saves_the_second_model_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, recorded: bool, calls: int
+) -> None:
+    """The crash of the matrix inside this process, with the protection on and off."""
+
+    class Crash(BaseException):
+        """Ends the task as SIGKILL ends the process: nothing catches it."""
+
+    def crash(_pid: int, _signal: int) -> None:
+        raise Crash
+
+    monkeypatch.setattr(failpoint, "os", SimpleNamespace(kill=crash, getpid=os.getpid))
+    if not recorded:
+        spec = STAGES[Stage.SCRIPT_GENERATING]
+        monkeypatch.setitem(STAGES, Stage.SCRIPT_GENERATING, replace(spec, durable=lambda _: False))  # type: ignore[arg-type]
+    async with FakeUpstream(says()) as upstream:
+        settings = {
+            "session_store": "sqlite",
+            "checkpoint_store": "sqlite",
+            "sqlite_path": tmp_path / "scriptgen.db",
+            "vllm_base_url": upstream.url,
+            "workflow_engine": "sequential",
+        }
+        async with running(**settings, failpoints="before:commit") as crashing:
+            key = await crashing.session()
+            with pytest.raises(DrainingError):
+                await crashing.generate(key, PLAIN.query, request_id="killed-0001")
+        async with running(**settings) as again:
+            result = await again.generate(key, PLAIN.query, request_id="killed-0001")
+        assert result.resumed
+        assert len(upstream.calls) == calls

@@ -86,6 +86,8 @@ class RecordingLimiter:
         self.asked: list[tuple[str, TenantLimits, int]] = []
         self.refusal: Exception | None = None
 
+    async def start(self) -> None: ...
+
     async def reserve(self, tenant_id: str, limits: TenantLimits, *, tokens: int) -> RecordingLease:
         self.asked.append((tenant_id, limits, tokens))
         if self.refusal is not None:
@@ -104,6 +106,8 @@ class RecordingLock:
         self._trail = trail
         self.asked: list[tuple[SessionKey, float]] = []
         self.refusal: Exception | None = None
+
+    async def start(self) -> None: ...
 
     async def acquire(self, key: SessionKey, *, timeout: float) -> RecordingLease:
         self.asked.append((key, timeout))

@@ -361,7 +361,7 @@ def test_four_thousand_hostile_characters_are_answered_in_time(target: Target, t
             generate_pb2.RecognizeIntentRequest(
                 query="再来一段",
                 context=generate_pb2.RecognizeIntentContext(
-                    history=[generate_pb2.RecognizeIntentTurn(query=text, reply=text)] * 40
+                    history=[generate_pb2.RecognizeIntentTurn(query=text, reply=text)] * 30
                 ),
             ),
         ),

@@ -7,6 +7,7 @@ weighs and joins.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from scriptgen.compliance.checker import ComplianceChecker
@@ -40,7 +41,7 @@ class QualityAgent:
             *self._checker.review(
                 text,
                 category=task.category,
-                product=task.product,
+                product=_with_what_was_said(task),
                 first_person=task.profile.first_person,
             ),
             *check_structure(text, task, complete=complete),
@@ -88,6 +89,15 @@ class QualityAgent:
             style_score=style_score,
             suggestions=tuple(suggestions)[:_MAX_SUGGESTIONS],
         )
+
+
+def _with_what_was_said(task: WritingTask) -> Product:
+    """The product with what the operator typed and what the source already says: both are given facts."""
+    product = task.product
+    if not (product.name or product.price or product.selling_points or product.facts):
+        return product
+    said = {"运营要求": task.instruction, "原稿": task.source_text}
+    return replace(product, facts={**product.facts, **{name: text for name, text in said.items() if text}})
 
 
 def _score(issues: Iterable[QualityIssue], style_score: float, *, passed: bool) -> float:

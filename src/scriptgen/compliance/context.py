@@ -11,19 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-_KEYS: Final = frozenset(("before", "after", "inside", "both", "categories"))
+_KEYS: Final = frozenset(("before", "after", "inside", "categories"))
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Holds when one of the given patterns is found (`both`: when all are). `before` searches the sentence
-    up to the hit, `after` the rest of it, `inside` the hit. With `categories` it holds only there.
+    """Holds when one of its patterns does: `before` is searched in the sentence up to the hit, `after` must
+    match from the end of the hit, `inside` is searched in the hit. With `categories` it holds only there.
     """
 
     before: re.Pattern[str] | None = None
     after: re.Pattern[str] | None = None
     inside: re.Pattern[str] | None = None
-    both: bool = False
     categories: frozenset[str] = frozenset()
 
     @classmethod
@@ -34,16 +33,13 @@ class Context:
         patterns = {key: re.compile(data[key]) for key in ("before", "after", "inside") if key in data}
         if not patterns:
             raise ValueError("a context needs before, after or inside")
-        return cls(**patterns, both=data.get("both", False), categories=frozenset(data.get("categories", ())))
+        return cls(**patterns, categories=frozenset(data.get("categories", ())))
 
     def holds(self, sentence: str, start: int, end: int, category: str) -> bool:
         if self.categories and category not in self.categories:
             return False
-        found = []
-        if self.before is not None:
-            found.append(self.before.search(sentence, 0, start) is not None)
-        if self.after is not None:
-            found.append(self.after.search(sentence[end:]) is not None)
-        if self.inside is not None:
-            found.append(self.inside.search(sentence[start:end]) is not None)
-        return all(found) if self.both else any(found)
+        return (
+            (self.before is not None and self.before.search(sentence, 0, start) is not None)
+            or (self.after is not None and self.after.match(sentence, end) is not None)
+            or (self.inside is not None and self.inside.search(sentence[start:end]) is not None)
+        )

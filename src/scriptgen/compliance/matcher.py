@@ -69,13 +69,18 @@ class Matcher:
                 found.append((start, end, label))
         if not found:
             return []
-        kept = [
-            Hit(start, end, rule)
-            for start, end, label in sorted(found)
-            if _holds_in(rule := self._rules[label], category)
-            and not any(a <= start and end <= b for a, b in allowed)
-            and not _cuts_a_word(sentence, start, end)
-        ]
+        kept: list[Hit] = []
+        reach: dict[int, int] = {}  # by rule: the end of its widest hit so far
+        for start, end, label in sorted(found, key=_widest_first):
+            rule = self._rules[label]
+            if (
+                end > reach.get(label, 0)
+                and _holds_in(rule, category)
+                and not any(a <= start and end <= b for a, b in allowed)
+                and not _cuts_a_word(sentence, start, end)
+            ):
+                reach[label] = end
+                kept.append(Hit(start, end, rule))
         excused = [hit for hit in kept if self._excused(hit, sentence, category)]
         if not excused:
             return kept
@@ -101,6 +106,10 @@ class Matcher:
         if required and not any(contexts[n].holds(sentence, hit.start, hit.end, category) for n in required):
             return True
         return any(contexts[n].holds(sentence, hit.start, hit.end, category) for n in hit.rule.unless)
+
+
+def _widest_first(found: tuple[int, int, int]) -> tuple[int, int]:
+    return found[0], -found[1]
 
 
 def _holds_in(rule: Rule, category: str) -> bool:

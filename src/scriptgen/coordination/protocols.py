@@ -23,6 +23,9 @@ class LockLease(Protocol):
 
 
 class SessionLock(Protocol):
+    async def start(self) -> None:
+        """Start what works in the background, bounded in time; never raises for a Redis that is away."""
+
     async def acquire(self, key: SessionKey, *, timeout: float) -> LockLease:
         """Wait at most `timeout` seconds. Raises `SessionBusyError` when another holder kept it,
         `ResourceExhaustedError` (QUEUE_FULL) when too many already wait, `StoreUnavailableError` when Redis
@@ -64,6 +67,9 @@ class QuotaLease(Protocol):
 
 
 class RateLimiter(Protocol):
+    async def start(self) -> None:
+        """As `SessionLock.start`."""
+
     async def reserve(self, tenant_id: str, limits: TenantLimits, *, tokens: int) -> QuotaLease:
         """Reserve one request, `tokens` tokens and one concurrent generation, all or nothing.
 

@@ -19,6 +19,9 @@ class UnlimitedLease:
 class UnlimitedRateLimiter:
     """Grants everything at once."""
 
+    async def start(self) -> None:
+        """Nothing runs in the background."""
+
     async def reserve(self, tenant_id: str, limits: TenantLimits, *, tokens: int) -> UnlimitedLease:
         del tenant_id, limits, tokens
         return UnlimitedLease()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from typing import Final
 
 from scriptgen.domain.intent import Intent
 from scriptgen.domain.vocabulary import IntentType
@@ -11,6 +13,11 @@ from scriptgen.domain.writing import SkillPlan, TaskKind
 from .protocol import SkillContext
 from .tasks import asked_length, task_for
 from .versions import source_script
+
+#: Languages that only a model can write.
+_FOREIGN_LANGUAGE: Final = re.compile(
+    r"英[文语]|日[文语]|韩[文语]|法[文语]|德[文语]|俄[文语]|泰[文语]|越南[文语]|西班牙[文语]|印尼[文语]|马来[文语]|阿拉伯[文语]|葡萄牙[文语]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +34,8 @@ class TranslateSkill:
 
     async def plan(self, context: SkillContext) -> SkillPlan:
         task = task_for(context, TaskKind.TRANSLATE, source=source_script(context))
-        return SkillPlan(tasks=(replace(task, target_characters=asked_length(context)),))
+        task = replace(task, target_characters=asked_length(context))
+        foreign = _FOREIGN_LANGUAGE.search(context.query)
+        if foreign and not (context.model and context.model.has_model):
+            return SkillPlan(tasks=(task,), warnings=(f"没有接入模型，翻不了{foreign[0]}，这一版保留原文。",))
+        return SkillPlan(tasks=(task,))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from scriptgen.domain.checkpoint import CheckpointHeader, CheckpointRecord
@@ -155,6 +156,13 @@ class ProfileStore(Protocol):
     async def close(self) -> None: ...
 
 
+class RelayEnd(StrEnum):
+    """How a run ended: with a result that stands, or without (failed, stopped, cancelled)."""
+
+    RESULT = "result"
+    STOPPED = "stopped"
+
+
 @dataclass(frozen=True, slots=True)
 class RelayBatch:
     """Events of a running generation, one after the other; none is only a sign of life.
@@ -169,7 +177,7 @@ class RelayBatch:
     next_sequence: int
     events: tuple[SequencedEvent, ...]
     begins: bool
-    ended: bool
+    ended: RelayEnd | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +191,7 @@ class RelayedPart:
     fingerprint: str
     first: int
     last: int
-    ended: bool
+    ended: RelayEnd | None
     silent_seconds: float
     events: tuple[SequencedEvent, ...]
 

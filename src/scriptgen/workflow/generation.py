@@ -106,7 +106,9 @@ class Generation:
         *,
         resume_after: int,
         deadline: float | None,
+        on_accept: Callable[[int], None] | None = None,
     ) -> None:
+        """`on_accept` is called once the request is recorded, with the version of that record."""
         self.request = request
         self.principal = principal
         self.fingerprint = fingerprint_of(request)
@@ -115,6 +117,7 @@ class Generation:
         self._grant = grant
         self._resume_after = resume_after
         self._deadline = deadline
+        self._on_accept = on_accept
         self._listeners = 0
         self._begun = False
         self._committing = False
@@ -245,6 +248,8 @@ class Generation:
         self._run = run
         await journal.append(state, status)
         engine.workshop.failpoints.hit("accepted")
+        if self._on_accept is not None:
+            self._on_accept(journal.version)
         self._restate(state)
         return state
 

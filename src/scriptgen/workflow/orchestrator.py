@@ -18,11 +18,13 @@ from scriptgen.domain.generation import GenerationRequest, GenerationResult, Seq
 from scriptgen.domain.identity import Principal
 from scriptgen.domain.session import SessionKey
 from scriptgen.domain.vocabulary import GenerationStatus
+from scriptgen.stores.protocols import EventRelay
 
 from .channel import EventChannel
 from .generation import CancelCause, Engine, Generation, fingerprint_of
 from .grant import Grant
 from .journal import Journal, now_us
+from .relay import Follower, Publication
 from .replay import replay_into, reused_request_id, stored_answer
 from .state import decode
 
@@ -57,10 +59,16 @@ class CancelSignals(Protocol):
 class Orchestrator:
     """One per process. All methods run on one event loop."""
 
-    def __init__(self, engine: Engine, bus: CancelSignals, limits: StreamLimits) -> None:
+    def __init__(
+        self, engine: Engine, bus: CancelSignals, limits: StreamLimits, relay: EventRelay | None = None
+    ) -> None:
+        """`relay` carries streams that may be resumed to other instances; None: there are none."""
         self._engine = engine
         self._bus = bus
         self._limits = limits
+        self._relay = relay
+        self._follower = Follower(relay) if relay is not None else None
+        self._publishers: set[asyncio.Task[None]] = set()
         self._running: dict[RunKey, Generation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._retained: OrderedDict[RunKey, tuple[float, Generation]] = OrderedDict()
@@ -106,7 +114,7 @@ class Orchestrator:
     async def find(
         self, request: GenerationRequest, principal: Principal, *, resume_after: int
     ) -> AsyncGenerator[SequencedEvent, None] | None:
-        """The events of a request that is running here or finished anywhere; None when it has to run.
+        """The events of a request that is running or finished, here or elsewhere; None when it has to run.
 
         Costs no quota and waits for no lock. Raises `FailedPreconditionError` for a reused id.
         """
@@ -125,6 +133,10 @@ class Orchestrator:
             return None
         await self._engine.sessions.visible(request.key, principal)
         answer = stored_answer(found, fingerprint_of(request), self._engine.dedup_ttl_seconds, now_us())
+        relayed = await self._relayed(request, found, resume_after)
+        if relayed is not None:
+            self._engine.workshop.observer.replay()
+            return relayed
         if answer is None:
             return None
         self._engine.workshop.observer.replay()
@@ -158,6 +170,8 @@ class Orchestrator:
             generation.cancel(CancelCause.SHUTDOWN)
         if self._tasks:
             await asyncio.wait(self._tasks)
+        if self._publishers:  # each ends by itself once its channel has closed
+            await asyncio.wait(self._publishers)
 
     def _begin(
         self,
@@ -185,6 +199,7 @@ class Orchestrator:
             self._channel(resume_after),
             resume_after=resume_after,
             deadline=deadline,
+            on_accept=(lambda run: self._publish(generation, run)) if retain and request.explicit_id else None,
         )
         self._running[key] = generation
 
@@ -212,6 +227,34 @@ class Orchestrator:
                         yield event
         finally:
             generation.leave(self._limits.reconnect_grace_seconds)
+
+    def _publish(self, generation: Generation, run: int) -> None:
+        """Let other instances follow; a task of its own, so that the generation never waits for it."""
+        if self._relay is None:
+            return
+        request = generation.request
+        publication = Publication(
+            self._relay, request.key, request.request_id, run=run, fingerprint=generation.fingerprint
+        )
+        task = asyncio.create_task(publication.keep(generation, self._limits.reconnect_grace_seconds))
+        self._publishers.add(task)
+        task.add_done_callback(self._published)
+
+    def _published(self, task: asyncio.Task[None]) -> None:
+        self._publishers.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a generation was not published to the end", exc_info=error)
+
+    async def _relayed(
+        self, request: GenerationRequest, found: CheckpointRecord, resume_after: int
+    ) -> AsyncGenerator[SequencedEvent, None] | None:
+        """What another instance sends or has sent. A finished request is answered from its record, unless its
+        caller has seen a part: then only the very same events will do.
+        """
+        if self._follower is None or (found.header.status.terminal and not resume_after):
+            return None
+        fingerprint = fingerprint_of(request)
+        return await self._follower.find(request.key, request.request_id, fingerprint, resume_after)
 
     def _channel(self, resume_after: int) -> EventChannel:
         return EventChannel(

@@ -25,6 +25,7 @@ _COUNTED_PRICE = re.compile(
     r"只|台|对|串|桶|提|片|个|份|条|床|罐|本|根|颗|枚|把|张|卷|块|斤装|粒))"
 )
 _ADJECTIVAL_PRICE = re.compile(r"(?<![\d.])\d{2,5}(?=的(?!字|话术|文案|时候))")
+_SOLD_FOR = re.compile(r"(?<![专热好外叫])卖到?(?P<price>\d{2,5}(?:\.\d+)?)(?=$|[,，。!！\s])")
 _LONE_PRICE = re.compile(r"(?:(?<=[,，、\s])|^)\d{2,5}(?=[,，\s]|$)")
 _REPLACED_NUMBER = re.compile(r"(?:换成|改成|改为|变成)(\d+(?:\.\d+)?(?:元|块)?)(?=$|[,，。:：\s])")
 _FORMER_PRICE = re.compile(
@@ -67,6 +68,9 @@ def find_price(text: str, *, marked_only: bool = False) -> Span | None:
     if marked:
         return marked[-1]
     patterns = [_UNIT_PRICE, _DECIMAL_PRICE]
+    sold = _SOLD_FOR.search(text)
+    if sold:
+        return sold.span("price")
     if not marked_only:
         patterns += [_COUNTED_PRICE, _ADJECTIVAL_PRICE, _LONE_PRICE]
     for pattern in patterns:

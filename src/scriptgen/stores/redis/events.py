@@ -25,7 +25,7 @@ from scriptgen.domain.generation import (
 from scriptgen.domain.intent import Clarification
 from scriptgen.domain.quality import QualityReport
 from scriptgen.domain.session import SessionKey
-from scriptgen.stores.protocols import RelayBatch, RelayedPart
+from scriptgen.stores.protocols import RelayBatch, RelayedPart, RelayEnd
 
 from .backend import RedisBackend, Script
 
@@ -79,7 +79,7 @@ class RedisEventRelay:
                 first,
                 first + len(batch.events) - 1,
                 _encoded(batch.events),
-                int(batch.ended),
+                batch.ended.value if batch.ended else "",
                 int(batch.begins),
                 self._max_batches,
                 self._ttl_ms,
@@ -99,8 +99,16 @@ class RedisEventRelay:
         try:
             events = tuple(event for batch in batches for event in _decoded(batch) if event.sequence > after)
         except msgspec.ValidationError:
-            return None  # another version's; its own instances read it
-        return RelayedPart(run, fingerprint.decode(), first, last, bool(ended), silent_ms / 1000, events)
+            return None  # written by another version of the service; its own instances read it
+        return RelayedPart(
+            run,
+            fingerprint.decode(),
+            first,
+            last,
+            RelayEnd(ended.decode()) if ended else None,
+            silent_ms / 1000,
+            events,
+        )
 
     async def _run(self, script: Script, key: SessionKey, request_id: str, words: list[Any]) -> Any:
         if time.monotonic() < self._away_until:

@@ -3,7 +3,7 @@
 --       2 stream: one entry a batch, its id is the sequence of the batch's last event
 -- ARGV  1 run: version of the record that began it, higher for whoever took the session over later
 --       2 fingerprint  3 first and 4 last sequence of the batch, last < first: no events  5 the batch
---       6 1 when nothing follows  7 1 when this begins the run  8 entries kept  9 time to live (ms)
+--       6 how it ended, '' while it runs  7 1 when this begins the run  8 entries kept  9 time to live (ms)
 -- Returns the ms since somebody read it (-1: nobody yet), -2 when a later run has begun, -3 when what came
 -- before the batch is not here.
 -- Invariants: events are gapless; repeating a batch whose reply was lost adds nothing.
@@ -26,7 +26,7 @@ if last >= first and last > tonumber(known[2]) then
   redis.call('HSET', KEYS[1], 'last', ARGV[4])
 end
 redis.call('HSET', KEYS[1], 'beat', now)
-if ARGV[6] == '1' then redis.call('HSET', KEYS[1], 'ended', '1') end
+if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'ended', ARGV[6]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[9])
 redis.call('PEXPIRE', KEYS[2], ARGV[9])
 if not known[3] then return -1 end

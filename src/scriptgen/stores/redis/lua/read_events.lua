@@ -14,6 +14,6 @@ for _, entry in ipairs(redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', ARGV[2]
   batches[#batches + 1] = entry[2][2]
 end
 return {
-  tonumber(known[1]), known[2], tonumber(known[3]), tonumber(known[4]), known[5] and 1 or 0,
+  tonumber(known[1]), known[2], tonumber(known[3]), tonumber(known[4]), known[5] or '',
   math.max(0, now - tonumber(known[6])), batches,
 }
