@@ -86,6 +86,10 @@ def bench(only: str, *, tiny: bool) -> list[Row]:
     if find_spec("langgraph") is not None:
         engines.append(("langgraph", "≤ 6.0, aim 4.0", "≤ 7.0, aim 4.5"))
     with processes.upstream() as url:
+        if wanted("floor"):
+            with processes.floor(url) as service:
+                budget = "the least: bare grpc.aio and one raw upstream call"
+                rows.append(measured_row("floor", service, load.unary, calls=size(1200), budget=budget))
         for engine, unary_budget, stream_budget in engines:
             names = [f"unary {engine}", f"stream-62 {engine}", f"first-delta {engine}"]
             if not any(map(wanted, names)):

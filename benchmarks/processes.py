@@ -67,10 +67,21 @@ def service(**environment: str) -> Iterator[Service]:
         **environment,
     }
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"}}
+    with _serving([sys.executable, "-m", "scriptgen", "serve"], kept | settings) as running:
+        yield running
+
+
+@contextmanager
+def floor(url: str) -> Iterator[Service]:
+    """The floor server of these benchmarks, in front of the upstream at `url`."""
+    with _serving([sys.executable, "-m", "benchmarks.floor", url], dict(os.environ)) as running:
+        yield running
+
+
+@contextmanager
+def _serving(command: list[str], environment: dict[str, str]) -> Iterator[Service]:
     started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scriptgen", "serve"], env=kept | settings, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -108,7 +108,6 @@ class Ledger:
         self, instance: Instance, session: str, request_id: str, query: str
     ) -> generate_pb2.GenerationResult | None:
         """One attempt; None when it did not succeed."""
-        entry = self._requests.setdefault((session, request_id), Request(session, request_id, query))
         message = generate_pb2.GenerateRequest(session_id=session, query=query, request_id=request_id)
         try:
             result = (await instance.generation.Generate(message, timeout=_CALL_SECONDS)).result
@@ -116,12 +115,17 @@ class Ledger:
             self.codes[error.code()] += 1
             self.errors.append(f"{request_id}: {error.code().name} {error.details()}")
             told = Told.UNKNOWN if error.code() in _UNKNOWN else Told.FAILED
-            entry.told = max(entry.told, told, key=lambda one: one.value)
+            self.note(session, request_id, query, told)
             return None
         self.codes[grpc.StatusCode.OK] += 1
-        entry.told = Told.OK
-        entry.results.append(result)
+        self.note(session, request_id, query, Told.OK).results.append(result)
         return result
+
+    def note(self, session: str, request_id: str, query: str, told: Told) -> Request:
+        """Write down what one attempt was told."""
+        entry = self._requests.setdefault((session, request_id), Request(session, request_id, query))
+        entry.told = max(entry.told, told, key=lambda one: one.value)
+        return entry
 
     async def problems(self, instance: Instance) -> list[str]:
         """What the stores hold otherwise than the callers were told, as `instance` shows it."""

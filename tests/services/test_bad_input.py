@@ -215,7 +215,7 @@ def _assert_fields_exist(packed: Any, message: Descriptor) -> None:
         assert violation.description
         descriptor: Descriptor | None = message
         # facts["a.b"] and selling_points[3] name the field in front of the bracket.
-        for part in re.sub(r"\[[^\]]*\]|\[\".*\"\]", "", violation.field).split("."):
+        for part in re.sub(r'\[".*"\]|\[\d+\]', "", violation.field, flags=re.DOTALL).split("."):
             assert descriptor is not None
             assert part in descriptor.fields_by_name, violation.field
             descriptor = descriptor.fields_by_name[part].message_type

@@ -30,7 +30,7 @@ _SENTENCES: Final = re.compile(f"[^{_ENDS}]*(?:[{_ENDS}]|$)")
 
 
 class ComplianceChecker:
-    """One compiled lexicon; safe to share between tasks. Build it once: compiling takes about a second."""
+    """One compiled lexicon; safe to share between tasks. Build it once."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
@@ -48,7 +48,7 @@ class ComplianceChecker:
         issues: list[QualityIssue] = []
         for start, sentence in self._sentences(text):
             issues.extend(moved(issue, start) for issue in reviewer.review(sentence))
-        issues.extend(FactGuard(product, first_person=first_person).review(text))
+        issues.extend(FactGuard(self.lexicon.fact_words, product, first_person=first_person).review(text))
         return tuple(sorted(issues, key=lambda issue: (issue.start, issue.end, issue.type)))
 
     def guard(self, *, category: str = "", product: Product | None = None) -> StreamGuard:

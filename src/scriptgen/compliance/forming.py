@@ -6,25 +6,22 @@ match the matcher will see. It cannot tell a hit that counts from one that a con
 
 from __future__ import annotations
 
-from typing import Final
-
 from .automaton import PrefixAutomaton, State
 from .normalise import MAX_BRIDGE, Kind, Normaliser
 from .segments import SENTENCE_ENDS, SOFT_LIMIT, segment_ends
-
-_TEXT: Final = Kind.TEXT
-_SEPARATOR: Final = Kind.SEPARATOR
 
 
 class FormingWalk:
     """`hit` is the start of the earliest complete match, None while there is none."""
 
-    __slots__ = ("_automaton", "_fold", "_known", "_live", "_separators", "hit")
+    __slots__ = ("_begin", "_fold", "_live", "_plain", "_separators", "_start", "_step", "hit")
 
     def __init__(self, automaton: PrefixAutomaton, normaliser: Normaliser) -> None:
-        self._automaton = automaton
+        self._step = automaton.step
+        self._start = automaton.start
+        self._begin = automaton.start.next
         self._fold = normaliser.fold
-        self._known = normaliser.known
+        self._plain = normaliser.plain
         self._live: list[tuple[int, State]] = []
         self._separators = 0
         self.hit: int | None = None
@@ -39,55 +36,61 @@ class FormingWalk:
         self._separators = 0
         self.hit = None
 
-    def advance(self, text: str, length: int) -> tuple[int, bool]:  # noqa: C901, PLR0912 - the inner loop
+    def advance(self, text: str, length: int) -> tuple[int, bool]:  # noqa: C901 - the inner loop, in one piece
         """Take `text` as what follows the segment's first `length` characters, up to the segment's end.
 
         Returns how many characters were taken and whether the segment ends there.
         """
-        # Every character of every stream passes here: locals, and cached transitions read in place.
-        step, start_state, fold = self._automaton.step, self._automaton.start, self._fold
-        known = self._known
-        live, hit, separators = self._live, self.hit, self._separators
-        ended = False
-        taken = 0
-        for index, character in enumerate(text, length):
-            taken += 1
-            kind, folded = known.get(character) or fold(character)
-            if kind is _TEXT:
-                if separators:
-                    if separators > MAX_BRIDGE:
-                        live = []
-                    separators = 0
-                for each in folded:
-                    if live:
-                        before, live = live, []
-                        for begin, state in before:
-                            try:
-                                after = state.next[each]
-                            except KeyError:
-                                after = step(state, each)
-                            if after is not None:
-                                if after.accepts and (hit is None or begin < hit):
-                                    hit = begin
-                                if after.alive:
-                                    live.append((begin, after))
-                    try:
-                        after = start_state.next[each]
-                    except KeyError:
-                        after = step(start_state, each)
-                    if after is not None:
-                        if after.accepts and hit is None:
-                            hit = index
-                        if after.alive:
-                            live.append((index, after))
-            elif kind is _SEPARATOR:
-                separators += 1
-                if separators > MAX_BRIDGE:
-                    live = []
+        # Every character of every stream passes here: cached foldings and transitions are read in place.
+        plain, begin, step, start = self._plain, self._begin, self._step, self._start
+        live = self._live
+        index = length
+        for character in text:
+            folded = plain.get(character)
+            if folded is None:
+                self._live = live
+                folded = self._unusual(character)
+                live = self._live
+            else:
+                self._separators = 0
+            for each in folded:
+                if live:
+                    before, live = live, []
+                    for origin, state in before:
+                        try:
+                            reached = state.next[each]
+                        except KeyError:
+                            reached = step(state, each)
+                        if reached is not None:
+                            if reached.accepts and (self.hit is None or origin < self.hit):
+                                self.hit = origin
+                            if reached.alive:
+                                live.append((origin, reached))
+                try:
+                    fresh = begin[each]
+                except KeyError:
+                    fresh = step(start, each)
+                if fresh is not None:
+                    if fresh.accepts and self.hit is None:
+                        self.hit = index
+                    if fresh.alive:
+                        live.append((index, fresh))
+            index += 1
             if character in SENTENCE_ENDS or (
-                index + 1 >= SOFT_LIMIT and segment_ends(index + 1, character, forming=bool(live))
+                index >= SOFT_LIMIT and segment_ends(index, character, forming=bool(live))
             ):
-                ended = True
-                break
-        self._live, self.hit, self._separators = live, hit, separators
-        return taken, ended
+                self._live = live
+                return index - length, True
+        self._live = live
+        return index - length, False
+
+    def _unusual(self, character: str) -> str:
+        """What a character becomes that is not one plain character: nothing for separators."""
+        kind, folded = self._fold(character)
+        if kind is Kind.TEXT:
+            self._separators = 0
+        elif kind is Kind.SEPARATOR:
+            self._separators += 1
+            if self._separators > MAX_BRIDGE:
+                self._live = []
+        return folded

@@ -39,6 +39,9 @@ class GuardOutput:
     repairs: tuple[QualityIssue, ...] = ()
 
 
+_NOTHING: Final = GuardOutput()
+
+
 class StreamGuard:
     """Guards one stream. Not for use by two tasks at once."""
 
@@ -58,9 +61,20 @@ class StreamGuard:
 
     def feed(self, text: str) -> GuardOutput:
         """Take more text; returns what may be shown now."""
+        if self._blocked is not None:
+            return GuardOutput(blocked=self._blocked)
+        taken, ended = self._walk.advance(text, len(self._segment))
+        self._segment += text[:taken]
+        if not ended:  # the common case, kept short: every delta of every stream comes here
+            upto = self._walk.earliest(len(self._segment))
+            if upto <= self._released:
+                return _NOTHING
+            released = self._segment[self._released : upto]
+            self._released = upto
+            return GuardOutput(released)
         out: list[str] = []
         repairs: list[QualityIssue] = []
-        todo = text
+        todo = self._close(out, repairs) + text[taken:]
         while todo and self._blocked is None:
             todo = self._take(todo, out, repairs)
         if self._blocked is None:

@@ -19,6 +19,7 @@ from scriptgen.domain.quality import Severity
 from scriptgen.domain.vocabulary import CATEGORIES
 
 from .context import Context
+from .figures import FactWords
 from .normalise import Normaliser
 from .templates import Node, TemplateParser
 
@@ -78,6 +79,7 @@ class Lexicon:
     allow_templates: tuple[Node, ...]
     contexts: Mapping[str, Context]
     normaliser: Normaliser = field(repr=False)
+    fact_words: FactWords = field(repr=False)
 
     @property
     def longest(self) -> int:
@@ -169,6 +171,7 @@ class _Builder:
             allow_templates=tuple(self._allow_templates),
             contexts=dict(self._contexts),
             normaliser=self._normaliser,
+            fact_words=FactWords.packaged(),
         )
 
     def _add_allowed(self, file: str, entry: str, allow: Mapping[str, Any]) -> None:

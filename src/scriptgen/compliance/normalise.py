@@ -53,7 +53,7 @@ class Normaliser:
     def __init__(self, folds: Mapping[str, str]) -> None:
         self._folds = dict(folds)
         self.known: dict[str, tuple[Kind, str]] = {}
-        self._plain: set[str] = set()
+        self.plain: dict[str, str] = {}
         self._table: dict[int, str] = {}
 
     def fold(self, character: str) -> tuple[Kind, str]:
@@ -62,7 +62,7 @@ class Normaliser:
         if known is None:
             known = self.known[character] = self._fold(character)
             if known[0] is Kind.TEXT and len(known[1]) == 1:
-                self._plain.add(character)
+                self.plain[character] = known[1]
                 if known[1] != character:
                     self._table[ord(character)] = known[1]
         return known
@@ -73,10 +73,10 @@ class Normaliser:
 
     def normalise(self, text: str) -> Normalised:
         characters = set(text)
-        if not characters <= self._plain:
-            for character in characters - self._plain:
+        if not characters <= self.plain.keys():
+            for character in characters - self.plain.keys():
                 self.fold(character)
-            if not characters <= self._plain:
+            if not characters <= self.plain.keys():
                 return self._with_origins(text)
         return Normalised(text.translate(self._table), None)
 

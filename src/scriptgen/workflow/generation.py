@@ -106,7 +106,7 @@ class Generation:
         *,
         resume_after: int,
         deadline: float | None,
-        on_accept: Callable[[int], None] | None = None,
+        on_accept: Callable[[Generation, int], None] | None = None,
     ) -> None:
         """`on_accept` is called once the request is recorded, with the version of that record."""
         self.request = request
@@ -249,7 +249,7 @@ class Generation:
         await journal.append(state, status)
         engine.workshop.failpoints.hit("accepted")
         if self._on_accept is not None:
-            self._on_accept(journal.version)
+            self._on_accept(self, journal.version)
         self._restate(state)
         return state
 

@@ -199,7 +199,7 @@ class Orchestrator:
             self._channel(resume_after),
             resume_after=resume_after,
             deadline=deadline,
-            on_accept=(lambda run: self._publish(generation, run)) if retain and request.explicit_id else None,
+            on_accept=self._publish if retain and request.explicit_id else None,
         )
         self._running[key] = generation
 
