@@ -45,11 +45,12 @@ async def test_a_second_listener_goes_on_at_another_instance_with_exactly_the_ne
 ) -> None:
     async with two_instances(servers, **settings(valkey, upstream)) as (a, b):
         session = await a.session()
-        staying = asyncio.create_task(a.stream(session, REQUEST))
-        async with a.streaming(session, REQUEST) as events:
-            seen = await first(events, 12)
-        followed = await b.stream(session, REQUEST, after=12)
-        whole = await staying
+        async with a.streaming(session, REQUEST) as staying:
+            whole = await first(staying, 1)
+            async with a.streaming(session, REQUEST) as events:
+                seen = await first(events, 12)
+            followed = await b.stream(session, REQUEST, after=12)
+            whole += [event async for event in staying]
         assert_whole(whole)
         assert seen == whole[:12]
         assert followed[:-1] == whole[12:-1]
@@ -158,13 +159,12 @@ async def test_a_redis_that_comes_back_empty_is_given_the_events_again(
     environment = settings(valkey, upstream, sqlite=tmp_path / "state.db")
     async with two_instances(servers, **environment) as (a, b):
         session = await a.session()
-        staying = asyncio.create_task(a.stream(session, REQUEST))
-        async with a.streaming(session, REQUEST) as events:
-            await first(events, 12)
-        valkey.restart()
-        await until_published(valkey, ended=False)
-        followed = await b.stream(session, REQUEST, after=12)
-        whole = await staying
+        async with a.streaming(session, REQUEST) as staying:
+            whole = await first(staying, 12)
+            valkey.restart()
+            await until_published(valkey, ended=False)
+            followed = await b.stream(session, REQUEST, after=12)
+            whole += [event async for event in staying]
         assert followed[:-1] == whole[12:-1]
         assert len(upstream.calls) == 1
 

@@ -58,35 +58,29 @@ class PrefixAutomaton:
         except KeyError:
             return self._derive(state, character)
 
-    def matches(self, text: str) -> list[tuple[int, int, int]]:  # noqa: C901 - the inner loop, kept in one piece
-        """The longest match from every start, as (start, end, label)."""
+    def matches(self, text: str) -> list[tuple[int, int, int]]:
+        """The longest match of every template from every start, as (start, end, label)."""
         found: dict[tuple[int, int], int] = {}
-        begin = self.start.next
         derive = self._derive
-        live: list[tuple[int, State]] = []
-        for index, character in enumerate(text):
-            if live:
-                advanced: list[tuple[int, State]] = []
-                for origin, state in live:
-                    try:
-                        reached = state.next[character]
-                    except KeyError:
-                        reached = derive(state, character)
-                    if reached is not None:
-                        for label in reached.accepts:
-                            found[origin, label] = index + 1
-                        if reached.alive:
-                            advanced.append((origin, reached))
-                live = advanced
-            try:
-                fresh = begin[character]
-            except KeyError:
-                fresh = derive(self.start, character)
-            if fresh is not None:
-                for label in fresh.accepts:
-                    found[index, label] = index + 1
-                if fresh.alive:
-                    live.append((index, fresh))
+        size = len(text)
+        for origin in range(size):
+            state = self.start
+            at = origin
+            while at < size:
+                character = text[at]
+                try:
+                    reached = state.next[character]
+                except KeyError:
+                    reached = derive(state, character)
+                if reached is None:
+                    break
+                at += 1
+                if reached.accepts:
+                    for label in reached.accepts:
+                        found[origin, label] = at
+                if not reached.alive:
+                    break
+                state = reached
         return [(start, end, label) for (start, label), end in found.items()]
 
     def _derive(self, state: State, character: str) -> State | None:

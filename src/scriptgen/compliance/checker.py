@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from scriptgen.domain.quality import QualityIssue, Severity
@@ -47,7 +46,7 @@ class ComplianceChecker:
         reviewer = self.sentence_reviewer(category=category, product=product)
         issues: list[QualityIssue] = []
         for start, sentence in self._sentences(text):
-            issues.extend(moved(issue, start) for issue in reviewer.review(sentence))
+            issues.extend(reviewer.review(sentence, start))
         issues.extend(FactGuard(self.lexicon.fact_words, product, first_person=first_person).review(text))
         return tuple(sorted(issues, key=lambda issue: (issue.start, issue.end, issue.type)))
 
@@ -90,8 +89,8 @@ class SentenceReviewer:
         self._category = category
         self._stock = stock
 
-    def review(self, sentence: str) -> list[QualityIssue]:
-        """The findings in one sentence, by start; spans count from the sentence's start."""
+    def review(self, sentence: str, offset: int = 0) -> list[QualityIssue]:
+        """The findings in one sentence that begins at `offset`, by start."""
         normalised = self._normaliser.normalise(sentence)
         self._stock.note(normalised.text)
         found: dict[tuple[str, Severity], list[Hit]] = {}
@@ -104,7 +103,7 @@ class SentenceReviewer:
                 severity = judged
             found.setdefault((hit.rule.type, severity), []).append(hit)
         issues = [
-            _issue(sentence, normalised, severity, group)
+            _issue(sentence, offset, normalised, severity, group)
             for (_, severity), hits in found.items()
             for group in _groups(normalised.text, hits)
         ]
@@ -114,10 +113,6 @@ class SentenceReviewer:
         """Remember what a sentence says about stock without judging it."""
         if may_concern_stock(sentence):
             self._stock.note(self._normaliser.normalise(sentence).text)
-
-
-def moved(issue: QualityIssue, by: int) -> QualityIssue:
-    return replace(issue, start=issue.start + by, end=issue.end + by)
 
 
 def _outermost(issues: list[QualityIssue]) -> Iterator[QualityIssue]:
@@ -148,7 +143,9 @@ def _groups(text: str, hits: list[Hit]) -> Iterator[list[Hit]]:
         yield group
 
 
-def _issue(sentence: str, normalised: Normalised, severity: Severity, group: list[Hit]) -> QualityIssue:
+def _issue(
+    sentence: str, offset: int, normalised: Normalised, severity: Severity, group: list[Hit]
+) -> QualityIssue:
     first = group[0]
     start, end = normalised.original_span(first.start, max(hit.end for hit in group))
     leading = max(group, key=lambda hit: (hit.end - hit.start, -hit.start))
@@ -156,8 +153,8 @@ def _issue(sentence: str, normalised: Normalised, severity: Severity, group: lis
         type=first.rule.type,
         severity=severity,
         span=sentence[start:end],
-        start=start,
-        end=end,
+        start=offset + start,
+        end=offset + end,
         message=leading.rule.message,
         suggestion=leading.rule.suggestion,
         basis=leading.rule.basis,

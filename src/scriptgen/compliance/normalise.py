@@ -52,19 +52,16 @@ class Normaliser:
 
     def __init__(self, folds: Mapping[str, str]) -> None:
         self._folds = dict(folds)
-        self.known: dict[str, tuple[Kind, str]] = {}
+        self._known: dict[str, tuple[Kind, str]] = {}
         self.plain: dict[str, str] = {}
-        self._table: dict[int, str] = {}
 
     def fold(self, character: str) -> tuple[Kind, str]:
         """What one character becomes."""
-        known = self.known.get(character)
+        known = self._known.get(character)
         if known is None:
-            known = self.known[character] = self._fold(character)
+            known = self._known[character] = self._fold(character)
             if known[0] is Kind.TEXT and len(known[1]) == 1:
                 self.plain[character] = known[1]
-                if known[1] != character:
-                    self._table[ord(character)] = known[1]
         return known
 
     def term(self, text: str) -> str:
@@ -72,16 +69,17 @@ class Normaliser:
         return "".join(out for kind, out in map(self.fold, text) if kind is Kind.TEXT)
 
     def normalise(self, text: str) -> Normalised:
-        characters = set(text)
-        if not characters <= self.plain.keys():
-            for character in characters - self.plain.keys():
+        try:
+            return Normalised("".join(map(self.plain.__getitem__, text)), None)
+        except KeyError:
+            for character in set(text):
                 self.fold(character)
-            if not characters <= self.plain.keys():
-                return self._with_origins(text)
-        return Normalised(text.translate(self._table), None)
+        if all(character in self.plain for character in text):
+            return self.normalise(text)
+        return self._with_origins(text)
 
     def _with_origins(self, text: str) -> Normalised:
-        known = self.known
+        known = self._known
         parts: list[str] = []
         origins: list[int] = []
         run = 0
