@@ -14,7 +14,7 @@ from typing import Final
 
 from scriptgen.domain.profile import StyleProfile
 
-from .sentences import bare, split_clauses, split_sentences, visible_length
+from .sentences import split_clauses, split_sentences, visible_length
 
 _COLLOQUIAL: Final = re.compile(
     r"咱|啥|咋|贼|超级|真的|绝了|吧|嘛|啦|哈|呗|哦|喔|呀|搞|整|贼拉|巨|可劲|跟你们|你们|这玩意|老铁|家人们|姐妹们|宝子|别划走|安排"
@@ -84,24 +84,27 @@ class StyleFeatures:
     samples: int
 
 
-def extract_features(texts: Sequence[str]) -> StyleFeatures | None:
-    """Features of the scripts together; None when they hold no words."""
+def extract_features(texts: Sequence[str], *, phrases: bool = True) -> StyleFeatures | None:
+    """Features of the scripts together; None when they hold no words. Without `phrases` no catchphrases are
+    looked for, which is most of the work.
+    """
     spoken = [text for text in texts if visible_length(text)]
-    sentences = [sentence for text in spoken for sentence in split_sentences(text) if bare(sentence)]
-    if not sentences:
+    sentences = [sentence for text in spoken for sentence in split_sentences(text)]
+    lengths = [length for length in map(visible_length, sentences) if length]
+    if not lengths:
         return None
     whole = "\n".join(spoken)
-    count = len(sentences)
+    count = len(lengths)
     colloquial, formal = len(_COLLOQUIAL.findall(whole)), len(_FORMAL.findall(whole))
     return StyleFeatures(
         # One neutral count on each side keeps a short text from being judged by a single word.
         formality=round((formal + 1) / (colloquial + formal + 2), 3),
         humor=_share(sum(bool(_HUMOUR.search(s)) for s in sentences), count, full=0.4),
         interaction=_share(sum(bool(_INTERACTION.search(s)) for s in sentences), count, full=0.6),
-        avg_sentence_length=round(sum(visible_length(s) for s in sentences) / count, 1),
+        avg_sentence_length=round(sum(lengths) / count, 1),
         particles=_share(len(_PARTICLE.findall(whole)), count, full=1.0),
         exclamation=_share(sum(s.rstrip("”’」』").endswith(("！", "!")) for s in sentences), count, full=1.0),
-        catchphrases=_catchphrases(spoken),
+        catchphrases=_catchphrases(spoken) if phrases else (),
         address=tuple(word for word, _ in Counter(_ADDRESS.findall(whole)).most_common(_MAX_ADDRESS)),
         first_person=_FIRST_PERSON.search(whole) is not None,
         samples=len(spoken),
@@ -113,7 +116,7 @@ def style_agreement(text: str, profile: StyleProfile) -> float:
 
     Catchphrases count only where the profile has any: one of them heard is full marks.
     """
-    found = extract_features([text])
+    found = extract_features([text], phrases=False)
     if found is None:
         return 0.0
     length_gap = abs(found.avg_sentence_length - profile.avg_sentence_length)
