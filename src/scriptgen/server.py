@@ -75,7 +75,9 @@ def channel_options(settings: Settings, *, share_port: bool) -> list[tuple[str, 
         ("grpc.max_connection_age_ms", _milliseconds(settings.grpc_max_connection_age_seconds)),
         ("grpc.max_connection_age_grace_ms", _milliseconds(settings.grpc_max_connection_age_grace_seconds)),
         ("grpc.keepalive_time_ms", _milliseconds(settings.grpc_keepalive_seconds)),
+        # The first alone does not end a connection before the second has passed, a minute by default.
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.grpc_keepalive_timeout_seconds)),
+        ("grpc.http2.ping_timeout_ms", _milliseconds(settings.grpc_keepalive_timeout_seconds)),
         ("grpc.keepalive_permit_without_calls", 1),
         (
             "grpc.http2.min_ping_interval_without_data_ms",
@@ -110,23 +112,19 @@ class Server:
         return self._app
 
     async def start(self) -> None:
-        """Raises `SettingsError` when a configured file, port or store cannot be used."""
-        settings = self._settings
-        app = self._app = await App.build(settings, self._metrics.observer)
-        server = self._server = grpc.aio.server(
-            interceptors=[interceptors(app, self._metrics.rpc)],
-            options=channel_options(settings, share_port=self._share_port),
-        )
-        self._add_services(server, app)
-        for name in ("", *SERVICE_NAMES, *COMPONENT_NAMES):
-            await self._health.set(name, _NOT_SERVING)
-        self.port = self._bind(server)
-        await app.start()
-        await server.start()
-        if self._own_endpoint and settings.metrics_listen:
-            self._metrics_server = _metrics_endpoint(settings, self._metrics)
-            self.metrics_port = self._metrics_server.port
-        await self._report(await app.components())
+        """Raises `SettingsError` when a configured file, port or store cannot be used; then nothing is left
+        open.
+        """
+        app = self._app = await App.build(self._settings, self._metrics.observer)
+        try:
+            await self._open(app)
+        except BaseException:
+            if self._server is not None:
+                await self._server.stop(None)
+            if self._metrics_server is not None:
+                await self._metrics_server.stop()
+            await app.close(0.0)
+            raise
         self._watch = asyncio.create_task(self._watch_health(), name="health-watch")
 
     async def wait(self) -> None:
@@ -141,6 +139,24 @@ class Server:
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop(), name="drain")
         await asyncio.shield(self._stopping)
+
+    async def _open(self, app: App) -> None:
+        """Both ports are bound before the first call can come."""
+        settings = self._settings
+        server = self._server = grpc.aio.server(
+            interceptors=[interceptors(app, self._metrics.rpc)],
+            options=channel_options(settings, share_port=self._share_port),
+        )
+        self._add_services(server, app)
+        for name in ("", *SERVICE_NAMES, *COMPONENT_NAMES):
+            await self._health.set(name, _NOT_SERVING)
+        self.port = self._bind(server)
+        if self._own_endpoint and settings.metrics_listen:
+            self._metrics_server = _metrics_endpoint(settings, self._metrics)
+            self.metrics_port = self._metrics_server.port
+        await app.start()
+        await server.start()
+        await self._report(await app.components())
 
     async def _stop(self) -> None:
         """Health first, so that balancers turn away; then a moment for them to notice; then the port; then
@@ -237,7 +253,7 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
     try:
         return server_credentials(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
     except (OSError, ValueError) as error:
-        raise SettingsError(f"TLS_CERT_FILE or TLS_KEY_FILE: {error}") from error
+        raise SettingsError(f"TLS_CERT_FILE, TLS_KEY_FILE or TLS_CLIENT_CA_FILE: {error}") from error
 
 
 def _metrics_endpoint(settings: Settings, metrics: Metrics) -> MetricsServer:

@@ -1,7 +1,8 @@
 """Several worker processes on one port (SO_REUSEPORT): starts them, restarts what dies, drains all together.
 
 The parent serves no calls; it holds the port number, the metrics endpoint of all workers, and the signals.
-Workers are started as new interpreters: a fork after gRPC has started hangs.
+Workers are started as new interpreters: a fork after gRPC has started hangs. A worker drains by itself when
+its parent is gone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from typing import Final
 
 from scriptgen.log import configure_logging
@@ -47,11 +49,10 @@ class _Supervisor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stopping = asyncio.Event()
-        self._processes: set[asyncio.subprocess.Process] = set()
-        self._ready = 0
+        self._ready: set[int] = set()
+        self._announced = False
         self._killed = False
         self._failed_start = False
-        self._first_line = ""
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -59,8 +60,7 @@ class _Supervisor:
             loop.add_signal_handler(number, self._stopping.set)
         host, port = split_listen(self._settings.grpc_listen)
         with _reserved_port(host, port) as reserved:
-            address = f"[{host}]" if ":" in host else host
-            listen = f"{address}:{reserved.getsockname()[1]}"
+            listen = f"{_bracketed(host)}:{reserved.getsockname()[1]}"
             metrics = self._metrics_endpoint()
             try:
                 keepers = [
@@ -102,9 +102,9 @@ class _Supervisor:
             "-m",
             "scriptgen.workers",
             env={**os.environ, "GRPC_LISTEN": listen, "METRICS_LISTEN": ""},
+            stdin=asyncio.subprocess.PIPE,  # never written to: its end tells that this process is gone
             stdout=asyncio.subprocess.PIPE,
         )
-        self._processes.add(process)
         reader = asyncio.create_task(self._announce(process, metrics))
         stopping = asyncio.create_task(self._stopping.wait())
         ended = asyncio.create_task(process.wait())
@@ -116,7 +116,7 @@ class _Supervisor:
         finally:
             stopping.cancel()
             await reader
-            self._processes.discard(process)
+            self._ready.discard(process.pid)
             forget_worker(process.pid)
 
     async def _drain(self, process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
@@ -136,11 +136,12 @@ class _Supervisor:
             line = raw.decode().strip()
             if " serving " not in line:
                 continue
-            self._ready += 1
-            if self._ready == self._settings.server_workers:
+            self._ready.add(process.pid)
+            if len(self._ready) == self._settings.server_workers and not self._announced:
+                self._announced = True
                 if metrics is not None:
                     host = split_listen(self._settings.metrics_listen)[0]
-                    line += f" metrics={host}:{metrics.port}"
+                    line += f" metrics={_bracketed(host)}:{metrics.port}"
                 print(f"{line} workers={self._settings.server_workers}", flush=True)  # noqa: T201
 
     def _metrics_endpoint(self) -> MetricsServer | None:
@@ -167,7 +168,18 @@ def _reserved_port(host: str, port: int) -> socket.socket:
     return reserved
 
 
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _end_with_parent() -> None:
+    """Drain when the parent's end of the pipe is closed, which the kernel does however it ended."""
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _worker_main() -> int:
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     try:
         run_worker(load_settings(), metrics=Metrics(), share_port=True)
     except SettingsError as error:

@@ -8,6 +8,7 @@ own ready line.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import select
@@ -109,8 +110,9 @@ def forge() -> Iterator[Forge]:
 
 def _serve_forks() -> None:
     """The first process: threads and gRPC's core exist only in the forks."""
-    import scriptgen.workflow.langgraph_runner  # noqa: F401, PLC0415
-    from scriptgen.cli.serving import serve  # noqa: PLC0415
+    for module in ("process", "stores.sqlite", "stores.redis", "workflow.langgraph_runner"):
+        importlib.import_module(f"scriptgen.{module}")
+    from scriptgen.cli.serving import serve
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are reaped at once, so their pids vanish
     for line in iter(sys.stdin.readline, ""):
@@ -120,7 +122,8 @@ def _serve_forks() -> None:
             os.environ.clear()
             os.environ.update(settings)
             os._exit(serve())
-        print(pid, flush=True)
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

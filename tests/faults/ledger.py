@@ -161,9 +161,11 @@ def _compared(session: session_pb2.Session, requests: list[Request]) -> list[str
             problems.append(f"{request.request_id} was refused and is there")
         elif times > 1:
             problems.append(f"{request.request_id} is there {times} times")
-        for result in request.results:
-            for script in result.scripts:
-                if contents.get(script.script_id) != script.content:
-                    problems.append(f"{request.request_id}: script {script.script_id} is not what was sent")
+        problems += [
+            f"{request.request_id}: script {script.script_id} is not what was sent"
+            for result in request.results
+            for script in result.scripts
+            if contents.get(script.script_id) != script.content
+        ]
     problems += [f"nobody asked for {query!r}" for query in queries]
     return problems

@@ -44,12 +44,12 @@ def left_behind(service: Live, upstream: FakeUpstream) -> dict[str, Any]:
     app = service.server.app
     limiter, lock = app.limiter, app.lock
     assert isinstance(limiter, LocalRateLimiter)
-    tenants = limiter._tenants  # noqa: SLF001  - the live leases are nobody's business but a test's
+    tenants = limiter._tenants
     held = {
         "generations": app.orchestrator.running,
         "places": app.admission.running,
         "quota leases": sum(state.live for state in tenants.values()),
-        "session locks": lock._queue.held,  # type: ignore[attr-defined]  # noqa: SLF001
+        "session locks": lock._queue.held,  # type: ignore[attr-defined]
         "upstream calls": sum(not (call.completed or call.gone.is_set()) for call in upstream.calls),
         "tasks": [task.get_name() for task in asyncio.all_tasks() if "lease-watch" in task.get_name()],
     }
@@ -89,14 +89,16 @@ class Leaver:
     rng: random.Random
 
     async def call(self) -> Told:
-        fields = {"session_id": self.session, "query": self.query, "request_id": self.request_id}
+        fields: dict[str, Any] = {
+            "session_id": self.session,
+            "query": self.query,
+            "request_id": self.request_id,
+        }
         seconds = self.rng.uniform(0, WHOLE_SECONDS)
         way = self.rng.choice(("cancel", "deadline", "request"))
         timeout = seconds if way == "deadline" else 30.0
         if self.rng.random() < 0.5:
-            unary = self.instance.generation.Generate(
-                generate_pb2.GenerateRequest(**fields), timeout=timeout
-            )
+            unary = self.instance.generation.Generate(generate_pb2.GenerateRequest(**fields), timeout=timeout)
             call: Any = unary
             told = asyncio.ensure_future(self._answered(unary))
         else:
@@ -148,9 +150,7 @@ async def test_a_call_left_at_any_moment_leaves_nothing_behind(tmp_path: Path) -
         for number in range(ROUNDS):
             upstream.answers = [SLOW]
             leavers = [
-                Leaver(
-                    instance, await instance.session(), f"left-{number}-{place}", rng.choice(QUERIES), rng
-                )
+                Leaver(instance, await instance.session(), f"left-{number}-{place}", rng.choice(QUERIES), rng)
                 for place in range(CALLERS)
             ]
             answers = await asyncio.gather(*(leaver.call() for leaver in leavers))
@@ -197,9 +197,7 @@ async def test_a_generation_that_nobody_stops_is_seen(
     await _left_once_holds(tmp_path, held, also={"tasks": ["lease-watch"]})
 
 
-async def _left_once_holds(
-    path: Path, held: dict[str, Any], also: dict[str, Any] | None = None
-) -> None:
+async def _left_once_holds(path: Path, held: dict[str, Any], also: dict[str, Any] | None = None) -> None:
     async with FakeUpstream(SLOW) as upstream, service_with(path, upstream) as (service, instance):
         session = await instance.session()
         message = generate_pb2.GenerateStreamRequest(session_id=session, query=QUERIES[0])
@@ -246,7 +244,7 @@ async def test_a_generation_stopped_after_any_number_of_steps_ends_in_one_of_two
     tmp_path: Path, store: str
 ) -> None:
     """Either it is cancelled, with a record that says so and no turn, or it is done, with its turn."""
-    settings = {
+    settings: dict[str, Any] = {
         "session_store": store,
         "checkpoint_store": store,
         "sqlite_path": tmp_path / "scriptgen.db",
@@ -271,7 +269,7 @@ async def _stopped_after(kit: Kit, count: int) -> GenerationStatus:
         orchestrator.handle_request(wanted, TENANT, held.grant(), deadline=None), name="call"
     )
     await steps(1)  # the generation exists from here on, and has not taken its own first step
-    for generation in [*orchestrator._running.values()]:  # noqa: SLF001  - CancelGeneration without its look-up
+    for generation in [*orchestrator._running.values()]:
         await steps(count)
         generation.cancel(CancelCause.REQUESTED)
     result = await call

@@ -18,24 +18,27 @@ from tests.services.live import Live, live, refused
 pytestmark = pytest.mark.faults
 
 BAD = 2  # of three records of a plain generation
-COLUMNS = ("state", "header", "checksum")
+READ = {
+    "state": "SELECT state FROM checkpoints WHERE session = ? AND version = ?",
+    "header": "SELECT header FROM checkpoints WHERE session = ? AND version = ?",
+    "checksum": "SELECT checksum FROM checkpoints WHERE session = ? AND version = ?",
+}
+WRITE = {
+    "state": "UPDATE checkpoints SET state = ? WHERE session = ? AND version = ?",
+    "header": "UPDATE checkpoints SET header = ? WHERE session = ? AND version = ?",
+    "checksum": "UPDATE checkpoints SET checksum = ? WHERE session = ? AND version = ?",
+}
 
 
 def flip_a_byte(path: Path, session: str, version: int, column: str) -> None:
     """Change one character in the middle of a stored column, past every layer of the service."""
-    where = "WHERE session = ? AND version = ?"
     with closing(sqlite3.connect(path)) as connection, connection:
-        (stored,) = connection.execute(
-            f"SELECT {column} FROM checkpoints {where}", (session, version)
-        ).fetchone()
+        (stored,) = connection.execute(READ[column], (session, version)).fetchone()
         data = bytearray(stored if isinstance(stored, bytes) else stored.encode())
         place = next(at for at in range(len(data) // 2, len(data)) if chr(data[at]).isalnum())
         data[place] = ord("7") if data[place] != ord("7") else ord("3")
         changed = bytes(data) if isinstance(stored, bytes) else data.decode()
-        connection.execute(
-            f"UPDATE checkpoints SET {column} = ? {where}",
-            (changed, session, version),
-        )
+        connection.execute(WRITE[column], (changed, session, version))
 
 
 async def verified(service: Live, session: str) -> checkpoint_pb2.VerifyCheckpointsResponse:
@@ -44,7 +47,7 @@ async def verified(service: Live, session: str) -> checkpoint_pb2.VerifyCheckpoi
     )
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", READ)
 async def test_a_changed_record_is_data_loss_is_named_and_hides_nothing_else(
     tmp_path: Path, column: str
 ) -> None:

@@ -10,12 +10,15 @@ from pathlib import Path
 import grpc
 import pytest
 
+from scriptgen.v1 import types_pb2
 from tests.services.live import assert_whole, details, refused
 from tests.upstream import SCRIPT, FakeUpstream, says
 from tests.valkey import ValkeyServer, valkey_server
 
 from .forked_servers import Forge, forge
 from .two_instances import QUERY, Event, first, settings, two_instances
+
+pytestmark = pytest.mark.faults
 
 #: 60 pieces of text at this pace take 3 s.
 PACE = 0.05
@@ -110,22 +113,21 @@ async def test_a_follower_of_a_killed_instance_is_told_to_come_back_and_then_res
     environment = settings(valkey, upstream, DISTRIBUTED_LOCK_LEASE_SECONDS="2")
     async with two_instances(servers, **environment) as (a, b):
         session = await a.session()
-        async with a.streaming(session, REQUEST) as events, b.streaming(session, REQUEST) as following:
+        async with a.streaming(session, REQUEST) as events:
             await first(events, 8)
-            seen = await first(following, 8)
-            a.server.kill()
-            killed = time.monotonic()
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                seen += [event async for event in following]
-            assert time.monotonic() - killed < 5
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert "RetryInfo" in details(caught.value)
+            async with b.streaming(session, REQUEST) as following:
+                seen = await first(following, 8)
+                a.server.kill()
+                killed = time.monotonic()
+                error = await ending(following, seen)
+                assert time.monotonic() - killed < 5
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert "RetryInfo" in details(error)
         resumed = await b.stream(session, REQUEST, after=len(seen))
         result = assert_whole(resumed, first=len(seen) + 1)
         assert result.resumed
         assert any(event.HasField("reset") for event in resumed)
-        turns = await b.sessions.GetSession(_get(session))
-        assert len(turns.session.turns) == 1
+        assert len(await b.turns(session)) == 1
 
 
 async def test_a_redis_that_hangs_does_not_disturb_the_stream_it_should_carry(
@@ -174,11 +176,10 @@ async def test_a_reused_id_is_refused_while_its_request_runs_elsewhere(
 ) -> None:
     async with two_instances(servers, **settings(valkey, upstream)) as (a, b):
         session = await a.session()
-        async with a.streaming(session, REQUEST) as events, b.streaming(
-            session, REQUEST, query=QUERY + "，短一点"
-        ) as other:
+        async with a.streaming(session, REQUEST) as events:
             await first(events, 6)
-            await refused(other, grpc.StatusCode.FAILED_PRECONDITION, "REQUEST_ID_REUSED")
+            async with b.streaming(session, REQUEST, query=QUERY + "，短一点") as other:
+                await refused(other, grpc.StatusCode.FAILED_PRECONDITION, "REQUEST_ID_REUSED")
 
 
 async def test_a_cancelled_stream_is_written_anew_instead_of_being_followed(
@@ -190,9 +191,9 @@ async def test_a_cancelled_stream_is_written_anew_instead_of_being_followed(
             await first(events, 8)
             assert await b.cancel(session, REQUEST)
             rest = [event async for event in events]
-            assert rest[-1].result.status == 4  # CANCELLED
+            assert rest[-1].result.status == types_pb2.GENERATION_STATUS_CANCELLED
         again = await b.stream(session, REQUEST, after=8)
-        assert assert_whole(again, first=9).status == 1  # COMPLETED
+        assert assert_whole(again, first=9).status == types_pb2.GENERATION_STATUS_COMPLETED
         assert len(upstream.calls) == 2
 
 
@@ -211,10 +212,14 @@ async def test_only_streams_that_may_be_resumed_are_published(
             assert 0 < int(valkey.command("PTTL", key)[1:]) <= 120_000
 
 
-def _get(session: str) -> object:
-    from scriptgen.v1 import session_pb2  # noqa: PLC0415
-
-    return session_pb2.GetSessionRequest(session_id=session)
+async def ending(events: AsyncIterator[Event], seen: list[Event]) -> grpc.aio.AioRpcError:
+    """Add what comes to `seen`, up to the error it ends with."""
+    try:
+        async for event in events:
+            seen.append(event)
+    except grpc.aio.AioRpcError as error:
+        return error
+    raise AssertionError("the stream ended well")
 
 
 def assert_same_result(given: Event, sent: Event) -> None:

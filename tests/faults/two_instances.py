@@ -22,7 +22,7 @@ from tests.services.live import LIPSTICK, XIAOMAN
 from tests.upstream import FakeUpstream
 from tests.valkey import ValkeyServer
 
-from .forked_servers import ForkedServer, Forge
+from .forked_servers import Forge, ForkedServer
 
 CALL_SECONDS = 30.0
 QUERY = "写一段桃桃唇釉的产品介绍"
@@ -70,9 +70,16 @@ class Instance:
         request = generate_pb2.CancelGenerationRequest(session_id=session, request_id=request_id)
         return (await self.generation.CancelGeneration(request, timeout=CALL_SECONDS)).cancelled
 
-    async def components(self) -> dict[str, int]:
+    async def turns(self, session: str) -> list[session_pb2.Turn]:
+        request = session_pb2.GetSessionRequest(session_id=session)
+        return list((await self.sessions.GetSession(request, timeout=CALL_SECONDS)).session.turns)
+
+    async def components(self) -> dict[str, status_pb2.Component]:
         answer = await self.status.GetStatus(status_pb2.GetStatusRequest(), timeout=5)
-        return {component.name: component.state for component in answer.components}
+        return {component.name: component for component in answer.components}
+
+    async def details(self, component: str) -> dict[str, str]:
+        return dict((await self.components())[component].details)
 
 
 def settings(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import grpc
@@ -64,7 +65,7 @@ async def modelled(primary: str, backup: str = "", **environment: str) -> AsyncI
     settings = {**QUICK, "VLLM_BASE_URL": primary, "VLLM_MODEL": "primary-model"}
     if backup:
         settings |= {"LLM_FALLBACK_BASE_URL": backup, "LLM_FALLBACK_MODEL": "backup-model"}
-    async with live(**settings, **environment) as running:
+    async with live(**(settings | environment)) as running:
         yield running
 
 
@@ -75,6 +76,11 @@ def shown_at_any_time(events: list[generate_pb2.GenerateStreamResponse]) -> str:
 
 def resets(events: list[generate_pb2.GenerateStreamResponse]) -> list[int]:
     return [item.reset.reason for item in events if item.HasField("reset")]
+
+
+async def drained(call: AsyncIterable[generate_pb2.GenerateStreamResponse]) -> None:
+    async for _ in call:
+        pass
 
 
 async def stored(running: Live, session: str) -> session_pb2.Session:
@@ -121,8 +127,8 @@ async def test_whatever_the_primary_does_the_backups_whole_script_is_delivered(n
         assert (SWITCHED in resets(events)) is shows
         assert [script.content for script in (await stored(running, session)).scripts] == [BACKUP]
 
-        unary = await running.generate(session, "再来一段")
-        assert unary.scripts[0].content == BACKUP
+        unary = await running.generate(await running.session(), OPENING)
+        assert (unary.status, unary.scripts[0].content) == (COMPLETED, BACKUP)
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -165,7 +171,9 @@ async def test_nobody_listening_at_both_addresses_leaves_the_template_writer() -
         assert (unary.status, unary.backend) == (DEGRADED, "template")
 
 
-async def test_a_model_that_breaks_and_a_backup_that_breaks_leave_the_template_writer_alone_on_screen() -> None:
+async def test_a_model_that_breaks_and_a_backup_that_breaks_leave_the_template_writer_alone_on_screen() -> (
+    None
+):
     async with (
         FakeUpstream(cuts(*(chunk(piece) for piece in HALF))) as primary,
         FakeUpstream(cuts(*(chunk(piece) for piece in BACKUP[:60]))) as backup,
@@ -190,7 +198,7 @@ async def test_utf8_that_is_split_over_writes_arrives_whole() -> None:
 
 THINKING = f"<think>用户要开场话术，先想想卖点，价格是国家级最低。</think>\n\n{SCRIPT}"
 MARKDOWN = f"## 开场话术\n\n**口播：**\n\n{SCRIPT}\n\n---\n*以上仅供参考*"
-ECHO = f"好的，以下是为您生成的开场话术：\n\n{SCRIPT}\n\n希望对您有帮助！"
+ECHO = f"好的，以下是为您生成的开场话术：\n\n{SCRIPT}\n\n希望这段话术对您有帮助！"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +206,7 @@ ECHO = f"好的，以下是为您生成的开场话术：\n\n{SCRIPT}\n\n希望�
     [
         (THINKING, ("<think>", "</think>", "国家级", "先想想")),
         (MARKDOWN, ("#", "**", "---", "口播：")),
-        (ECHO, ("以下是", "希望对您有帮助")),
+        (ECHO, ("以下是", "希望这段")),
         (f"```\n{SCRIPT}\n```", ("```",)),
     ],
     ids=["thinking", "markdown", "echo", "fence"],
@@ -267,11 +275,15 @@ async def test_a_model_that_always_says_the_same_still_completes() -> None:
             events = await running.stream(session, query)
             result = assert_whole(events)
             assert (result.status, result.backend) == (COMPLETED, "vllm"), query
-            assert result.scripts[0].content == SCRIPT
+            assert len(result.scripts) == 1
+            # An opening sentence that an earlier version has already may be left out, the rest may not.
+            assert SCRIPT.endswith(result.scripts[0].content)
+            assert len(result.scripts[0].content) > len(SCRIPT) / 2
         before = len(primary.calls)
         batch = assert_whole(await running.stream(session, "开场、逼单、下播各来一段"))
         assert (batch.status, batch.backend) == (COMPLETED, "vllm")
-        assert [script.content for script in batch.scripts] == [SCRIPT] * 3
+        assert all(SCRIPT.endswith(script.content) for script in batch.scripts)
+        assert len(batch.scripts) == 3
         assert len(primary.calls) == before + 3
 
 
@@ -349,7 +361,9 @@ async def test_a_model_that_recites_its_instructions_is_not_shown() -> None:
         assert result.quality.passed
 
 
-async def test_a_callers_leaving_closes_the_connection_to_the_model_at_once() -> None:
+async def test_a_callers_leaving_closes_the_connection_to_the_model_at_once(
+    record_property: Callable[[str, object], None],
+) -> None:
     waits: list[float] = []
     loop = asyncio.get_running_loop()
     async with FakeUpstream(says(SCRIPT * 40, pace=0.002)) as primary, modelled(primary.url) as running:
@@ -368,7 +382,7 @@ async def test_a_callers_leaving_closes_the_connection_to_the_model_at_once() ->
         await until_idle(running.server)
         assert running.server.app.admission.running == 0
     waits.sort()
-    print(f"\nleaving → upstream closed: p50 {waits[15] * 1000:.1f} ms, max {waits[-1] * 1000:.1f} ms")
+    record_property("leaving_to_upstream_closed_ms", [round(wait * 1000, 2) for wait in waits])
     assert statistics.median(waits) <= 0.05
     assert waits[-1] <= 0.5  # a loaded machine may be late once; it must not be a timer
 
@@ -378,16 +392,15 @@ async def test_a_deadline_closes_the_connection_to_the_model_too() -> None:
     async with FakeUpstream(says(SCRIPT * 40, pace=0.01)) as primary, modelled(primary.url) as running:
         for unary in (True, False):
             session = await running.session()
-            fields = {"session_id": session, "query": OPENING}
+            request = generate_pb2.GenerateRequest(session_id=session, query=OPENING)
+            streamed = generate_pb2.GenerateStreamRequest(session_id=session, query=OPENING)
             until = loop.time() + 1.0
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                if unary:
-                    await running.generation.Generate(generate_pb2.GenerateRequest(**fields), timeout=1.0)
-                else:
-                    async for _ in running.generation.GenerateStream(
-                        generate_pb2.GenerateStreamRequest(**fields), timeout=1.0
-                    ):
-                        pass
+                await (
+                    running.generation.Generate(request, timeout=1.0)
+                    if unary
+                    else drained(running.generation.GenerateStream(streamed, timeout=1.0))
+                )
             assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             await asyncio.wait_for(primary.calls[-1].gone.wait(), 2)
             assert primary.calls[-1].gone_at - until < 0.25
@@ -439,7 +452,9 @@ async def test_an_open_breaker_is_seen_in_status_health_and_metrics_and_closes_b
 
         async def health(wanted: int) -> None:
             stub = health_pb2_grpc.HealthStub(running.channel)
-            async for answer in stub.Watch(health_pb2.HealthCheckRequest(service="scriptgen.llm"), timeout=10):
+            async for answer in stub.Watch(
+                health_pb2.HealthCheckRequest(service="scriptgen.llm"), timeout=10
+            ):
                 if answer.status == wanted:
                     return
 
@@ -460,6 +475,7 @@ async def test_an_open_breaker_is_seen_in_status_health_and_metrics_and_closes_b
         async with asyncio.timeout(10):
             while (await running.generate(session, "再来一段")).backend != "vllm":
                 await asyncio.sleep(0.1)
+        await running.generate(session, "再来一段")  # slow start ends with a success after the probe
         closed = await component()
         assert (closed.state, closed.details["breaker"]) == (status_pb2.COMPONENT_STATE_OK, "closed")
         assert 'scriptgen_llm_breaker_state{backend="vllm"} 0.0' in await metrics()
@@ -468,13 +484,36 @@ async def test_an_open_breaker_is_seen_in_status_health_and_metrics_and_closes_b
 
 async def test_intent_understanding_survives_a_broken_model() -> None:
     """Below the rules' confidence the model is asked; its failure must not fail the turn."""
-    for behaviour in (fails(500), hangs(), says("不是 JSON"), says('{"intent": "NONSENSE", "confidence": 7}')):
-        async with FakeUpstream(behaviour) as primary, modelled(primary.url) as running:
-            session = await running.session()
-            request = generate_pb2.RecognizeIntentRequest(session_id=session, query="嗯那个就上次那样整一下")
+    nonsense = '{"intent": "NONSENSE", "category": 7}'
+    async with FakeUpstream(fails(500)) as primary, modelled(primary.url) as running:
+        session = await running.session()
+        request = generate_pb2.RecognizeIntentRequest(session_id=session, query="口红")
+        for behaviour in (
+            fails(500),
+            hangs(),
+            hangs("{"),
+            says("不是 JSON"),
+            says(nonsense),
+            says("[" * 5000),
+        ):
+            primary.answers = [behaviour]
+            asked = len(primary.calls)
             answer = await running.generation.RecognizeIntent(request, timeout=10)
-            assert answer.intent.type
-            assert primary.calls, "the rules were not sure"
+            assert answer.intent.type == types_pb2.INTENT_TYPE_SCRIPT_GENERATION, "the rules' own guess"
+            assert len(primary.calls) > asked, "the rules were not sure"
+
+
+async def test_what_the_model_understood_counts_where_the_rules_are_not_sure() -> None:
+    fields = {"category": "", "scenario": "", "sub_scenario": "逼单话术", "event": "", "product_name": "口红"}
+    answer = {"intent": "SCRIPT_GENERATION", "target_name": "", "price": "", "length": "", **fields}
+    said = json.dumps({**answer, "styles": [], "selling_points": []}, ensure_ascii=False)
+    async with FakeUpstream(says(said)) as primary, modelled(primary.url) as running:
+        request = generate_pb2.RecognizeIntentRequest(session_id=await running.session(), query="口红")
+        recognized = await running.generation.RecognizeIntent(request, timeout=10)
+        assert recognized.intent.slots.sub_scenario == "逼单话术"
+        body = primary.calls[0].body
+        assert body["response_format"]["type"] == "json_schema"
+        assert body["stream"] is True
 
 
 async def test_the_log_names_failures_that_no_caller_saw() -> None:

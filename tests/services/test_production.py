@@ -127,8 +127,7 @@ async def test_health_answers_strangers_and_reflection_is_not_there(deployed: De
     stub = reflection_pb2_grpc.ServerReflectionStub(deployed.live.channel)
     requests = [reflection_pb2.ServerReflectionRequest(list_services="")]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async for _ in stub.ServerReflectionInfo(iter(requests)):
-            pass
+        await _drained(stub.ServerReflectionInfo(iter(requests)))
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -195,9 +194,7 @@ async def test_every_way_to_a_strangers_session_answers_like_an_absent_one(deplo
             generation.AdoptScript(
                 generate_pb2.AdoptScriptRequest(session_id=target, script_id=script), metadata=rival
             ),
-            pages.ListCheckpoints(
-                checkpoint_pb2.ListCheckpointsRequest(session_id=target), metadata=rival
-            ),
+            pages.ListCheckpoints(checkpoint_pb2.ListCheckpointsRequest(session_id=target), metadata=rival),
             pages.GetLatestCheckpoint(
                 checkpoint_pb2.GetLatestCheckpointRequest(session_id=target), metadata=rival
             ),
@@ -212,23 +209,25 @@ async def test_every_way_to_a_strangers_session_answers_like_an_absent_one(deplo
             ),
         ]
 
-    there, absent = [await _seen(call) for call in calls(session)], [
-        await _seen(call) for call in calls("ses_absent")
-    ]
+    there, absent = (
+        [await _seen(call) for call in calls(session)],
+        [await _seen(call) for call in calls("ses_absent")],
+    )
     assert there == absent
     assert {code for code, _, _ in there} == {"NOT_FOUND"}
     kept = (await deployed.get(session, acme)).session
     assert (kept.revision, kept.category, len(kept.turns)) == (2, "美妆", 1)
 
 
+async def _drained(call: Any) -> None:
+    async for _ in call:
+        pass
+
+
 async def _seen(call: Any) -> tuple[str, str | None, frozenset[str]]:
     """All that the answer to a refused call tells."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        if hasattr(call, "__aiter__"):
-            async for _ in call:
-                pass
-        else:
-            await call
+        await (_drained(call) if hasattr(call, "__aiter__") else call)
     return caught.value.code().name, caught.value.details(), frozenset(details(caught.value))
 
 
@@ -300,9 +299,7 @@ async def test_a_key_of_another_secret_or_environment_word_is_checked_by_its_sec
 async def test_a_key_made_with_another_pepper_opens_nothing(deployed: Deployment) -> None:
     plaintext, _ = KeyFile(deployed.path, pepper="another pepper").create(tenant="acme")
     await deployed.known(deployed.key("acme"))
-    call = deployed.live.status.GetStatus(
-        status_pb2.GetStatusRequest(), metadata=(("x-api-key", plaintext),)
-    )
+    call = deployed.live.status.GetStatus(status_pb2.GetStatusRequest(), metadata=(("x-api-key", plaintext),))
     await refused(call, grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")
 
 
@@ -333,9 +330,11 @@ async def test_a_tenant_that_is_switched_off_is_denied_with_key_and_token(deploy
             grpc.StatusCode.PERMISSION_DENIED,
             "TENANT_INACTIVE",
         )
-    assert (await deployed.live.sessions.ListSessions(
-        session_pb2.ListSessionsRequest(), metadata=bearer(tenant_id="other")
-    )) is not None
+    assert (
+        await deployed.live.sessions.ListSessions(
+            session_pb2.ListSessionsRequest(), metadata=bearer(tenant_id="other")
+        )
+    ) is not None
 
 
 async def test_a_category_that_the_key_may_not_write_for_is_denied_and_the_denial_replayed(
@@ -387,9 +386,7 @@ async def test_a_skill_that_the_key_may_not_use_is_denied_and_the_denial_replaye
             "SKILL_NOT_ALLOWED",
         )
     token = bearer(allowed_skills=["answer"])
-    await refused(
-        deployed.generate(session, token), grpc.StatusCode.PERMISSION_DENIED, "SKILL_NOT_ALLOWED"
-    )
+    await refused(deployed.generate(session, token), grpc.StatusCode.PERMISSION_DENIED, "SKILL_NOT_ALLOWED")
 
 
 async def test_a_key_has_its_own_rate(deployed: Deployment) -> None:
@@ -449,7 +446,9 @@ async def test_keys_and_texts_stay_out_of_the_log_and_the_status(
         deployed.generate("坏的\n编号", ((name, key),)), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"
     )
     status = await deployed.live.status.GetStatus(status_pb2.GetStatusRequest(), metadata=((name, key),))
-    written = "\n".join(record.getMessage() + str(record.__dict__.get("fields", "")) for record in caplog.records)
+    written = "\n".join(
+        record.getMessage() + str(record.__dict__.get("fields", "")) for record in caplog.records
+    )
     assert written
     for secret in (key, key.rsplit("_", 1)[1], PEPPER, SECRET, "绿豆汤", result.scripts[0].content[:12]):
         assert secret not in written

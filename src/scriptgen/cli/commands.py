@@ -97,7 +97,10 @@ def _client_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tenant", default="", help="x-tenant-id (development servers)")
     parser.add_argument("--user", default="", help="x-user-id")
     parser.add_argument("--api-key", default="", help="x-api-key")
+    parser.add_argument("--token", default="", help="bearer token (JWT)")
     parser.add_argument("--ca", default="", help="PEM file of the server's authority: use TLS")
+    parser.add_argument("--cert", default="", help="PEM file of our own certificate (mTLS)")
+    parser.add_argument("--key", default="", help="PEM file of its private key")
     parser.add_argument("--timeout", type=float, default=180.0, help="seconds for a call (default: 180)")
 
 

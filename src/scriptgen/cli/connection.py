@@ -18,9 +18,13 @@ Metadata = tuple[tuple[str, str], ...]
 
 @contextmanager
 def channel(arguments: argparse.Namespace) -> Iterator[grpc.Channel]:
-    """A channel to `--target`, with TLS when `--ca` is given."""
+    """A channel to `--target`, with TLS when `--ca` is given, with a certificate of our own when `--cert` is.
+    Exits with code 2 when one of the files cannot be read.
+    """
     if arguments.ca:
-        credentials = grpc.ssl_channel_credentials(Path(arguments.ca).read_bytes())
+        credentials = grpc.ssl_channel_credentials(
+            _read(arguments.ca), _read(arguments.key), _read(arguments.cert)
+        )
         opened = grpc.secure_channel(arguments.target, credentials)
     else:
         opened = grpc.insecure_channel(arguments.target)
@@ -28,11 +32,22 @@ def channel(arguments: argparse.Namespace) -> Iterator[grpc.Channel]:
         yield opened
 
 
+def _read(path: str) -> bytes | None:
+    if not path:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        print(f"scriptgen: {path}: {error.strerror}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
 def metadata(arguments: argparse.Namespace) -> Metadata:
     pairs = (
         ("x-tenant-id", arguments.tenant),
         ("x-user-id", arguments.user),
         ("x-api-key", arguments.api_key),
+        ("authorization", arguments.token and f"Bearer {arguments.token}"),
     )
     return tuple((key, value) for key, value in pairs if value)
 

@@ -121,7 +121,8 @@ class StreamGuard:
     def _repair(
         self, sentence: str, blocking: list[QualityIssue], out: list[str], repairs: list[QualityIssue]
     ) -> str:
-        beyond = next((issue for issue in blocking if issue.replacement is None), None)
+        # What a repair joined to text already shown can no longer be repaired.
+        beyond = next((i for i in blocking if i.replacement is None or i.start < self._released), None)
         if beyond is not None or self._repairs_here >= _MAX_REPAIRS:
             self._release(self._walk.earliest(len(self._segment)), out)
             self._blocked = _moved(beyond or blocking[0], self._offset)

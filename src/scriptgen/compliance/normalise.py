@@ -1,6 +1,6 @@
 """Folds a text to one spelling for matching and keeps, for every character, where it came from.
 
-Character by character, so that any chunking of a stream folds to the same: NFKC, case folding, traditional to
+Character by character, so that any chunking of a stream folds to the same: NFKD without accents, case folding, traditional to
 simplified, digit variants; invisible characters go; separators and emoji are bridged (left out) in runs of at
 most two and become a boundary in longer runs. It decides nothing about what a text means.
 """
@@ -17,6 +17,9 @@ from typing import Final
 BOUNDARY: Final = "\x00"
 #: The longest run of separators a term may have between two of its characters.
 MAX_BRIDGE: Final = 2
+
+#: Foldings remembered; hostile text that has more characters starts afresh.
+_MAX_KNOWN: Final = 30_000
 
 _KEPT_SYMBOLS: Final = frozenset(
     "。!?;,、…:+%¥$《》()\"'“”‘’「」『』\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
@@ -59,6 +62,9 @@ class Normaliser:
         """What one character becomes."""
         known = self._known.get(character)
         if known is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+                self.plain.clear()
             known = self._known[character] = self._fold(character)
             if known[0] is Kind.TEXT and len(known[1]) == 1:
                 self.plain[character] = known[1]
@@ -72,19 +78,17 @@ class Normaliser:
         try:
             return Normalised("".join(map(self.plain.__getitem__, text)), None)
         except KeyError:
-            for character in set(text):
-                self.fold(character)
-        if all(character in self.plain for character in text):
-            return self.normalise(text)
-        return self._with_origins(text)
+            pass
+        folded = [self.fold(character) for character in text]
+        if all(kind is Kind.TEXT and len(out) == 1 for kind, out in folded):
+            return Normalised("".join(out for _, out in folded), None)
+        return self._with_origins(folded)
 
-    def _with_origins(self, text: str) -> Normalised:
-        known = self._known
+    def _with_origins(self, folded: list[tuple[Kind, str]]) -> Normalised:
         parts: list[str] = []
         origins: list[int] = []
         run = 0
-        for index, character in enumerate(text):
-            kind, out = known[character]
+        for index, (kind, out) in enumerate(folded):
             if kind is Kind.TEXT:
                 if run > MAX_BRIDGE:
                     parts.append(BOUNDARY)
@@ -111,7 +115,7 @@ class Normaliser:
             return kind, ""
         folded = "".join(
             self._folds.get(c, c)
-            for c in unicodedata.normalize("NFKC", character).casefold()
+            for c in unicodedata.normalize("NFKD", character).casefold()
             if _kind_of(c) is Kind.TEXT or c in _KEPT_SYMBOLS
         )
         return (Kind.TEXT, folded) if folded else (Kind.SEPARATOR, "")

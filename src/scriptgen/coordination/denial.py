@@ -6,6 +6,7 @@ from scriptgen.coordination.gcra import MICROSECONDS, Demand, Waits
 from scriptgen.coordination.protocols import TenantLimits
 from scriptgen.domain.errors import FailedPreconditionError, QuotaViolation, ResourceExhaustedError
 
+OVERLOAD_RETRY_SECONDS = 1.0
 REQUEST_EXCEEDS_QUOTA = "REQUEST_EXCEEDS_QUOTA"
 
 
@@ -38,4 +39,14 @@ def refusal(limits: TenantLimits, waits: Waits) -> ResourceExhaustedError:
         reason=reason,
         retry_after=longest / MICROSECONDS,
         violation=QuotaViolation(subject, limit),
+    )
+
+
+def overloaded() -> ResourceExhaustedError:
+    """The refusal of an instance that has more to ask Redis than gets through."""
+    return ResourceExhaustedError(
+        "Too many requests wait on this instance.",
+        reason="QUEUE_FULL",
+        retry_after=OVERLOAD_RETRY_SECONDS,
+        violation=QuotaViolation("coordination_queue", "More calls wait for Redis than it answers in time."),
     )

@@ -41,6 +41,13 @@ class RedisOutageError(Exception):
         self.doubtful = doubtful
 
 
+class RedisBusyError(RedisOutageError):
+    """This process has more to ask than gets through. Nothing was sent, and Redis is not to blame."""
+
+    def __init__(self) -> None:
+        super().__init__("too many calls wait for Redis", doubtful=False)
+
+
 class RedisConfigurationError(Exception):
     """Redis answers but refuses: wrong credentials, wrong type, no permission. Waiting does not help."""
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from scriptgen.coordination.denial import REQUEST_EXCEEDS_QUOTA, never_fits, refusal
-from scriptgen.coordination.failure import RedisConfigurationError, RedisOutageError
+from scriptgen.coordination.denial import REQUEST_EXCEEDS_QUOTA, never_fits, overloaded, refusal
+from scriptgen.coordination.failure import RedisBusyError, RedisConfigurationError, RedisOutageError
 from scriptgen.coordination.gcra import (
     CONCURRENCY_RETRY_US,
     LOG_LIMIT,
@@ -132,6 +132,8 @@ class RedisRateLimiter:
             return self._local.take(tenant_id, limits, tokens, outage=OUTAGE_REASON)
         try:
             waits = await self._ask(lease, demand)
+        except RedisBusyError as busy:
+            raise overloaded() from busy
         except RedisOutageError:
             return self._local.take(tenant_id, limits, tokens, outage=OUTAGE_REASON)
         except RedisConfigurationError as refusing:

@@ -26,6 +26,7 @@ from redis.asyncio.cluster import RedisCluster
 from scriptgen.coordination.background import Background
 from scriptgen.coordination.failure import (
     CLIENT_ERRORS,
+    RedisBusyError,
     RedisConfigurationError,
     RedisOutageError,
     is_outage,
@@ -37,6 +38,9 @@ logger = logging.getLogger(__name__)
 RedisClient = Redis | RedisCluster
 Undo = Callable[[], Awaitable[bool]]
 
+# Calls at once. Their time counts from when they are sent, so a burst of callers is no slow Redis; with the
+# stores' own bound it stays below the client's pool.
+MAX_CALLS = 32
 MAX_DOUBTS = 4096
 # A command that was sent before its connection broke may still lie in a socket buffer, so one "not there" is
 # no proof that it will not be applied.
@@ -101,6 +105,7 @@ class RedisLink:
         self._probe_seconds = probe_seconds
         self._on_state = on_state
         self._failures = 0
+        self._places = asyncio.Semaphore(MAX_CALLS)
         self._suspect = "scriptgen"
         self._doubts: dict[str, _Doubt] = {}
         self._work = asyncio.Event()
@@ -135,13 +140,17 @@ class RedisLink:
     ) -> Any:
         """The script's reply within `timeout` seconds. Raises RedisOutageError or RedisConfigurationError.
 
-        Works in every state: a success closes the breaker.
+        Works in every state: a success closes the breaker. Beyond `MAX_CALLS` it waits for a place before
+        that, at most twice the operation timeout, then raises RedisBusyError.
         """
+        await self._enter()
         try:
             async with asyncio.timeout(self._timeout if timeout is None else timeout):
                 reply = await self._evaluate(script, keys, args)
         except CLIENT_ERRORS as error:
             raise self._failed(error, keys[0]) from error
+        finally:
+            self._places.release()
         self._failures = 0
         if self.state is not LinkState.UP:
             self._become(LinkState.UP)
@@ -155,6 +164,20 @@ class RedisLink:
         if len(self._doubts) < MAX_DOUBTS:
             self._doubts[identity] = _Doubt(undo)
             self._work.set()
+
+    async def _enter(self) -> None:
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        was_up = self.up
+        try:
+            async with asyncio.timeout(2 * self._timeout):
+                await self._places.acquire()
+        except TimeoutError:
+            raise RedisBusyError from None
+        if was_up and not self.up:  # those in front found out; nobody has to wait for it again
+            self._places.release()
+            raise RedisOutageError(self.last_error, doubtful=False)
 
     async def _evaluate(self, script: Script, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         try:

@@ -15,7 +15,8 @@ from collections.abc import Coroutine
 from typing import Any, Literal
 
 from scriptgen.coordination.background import Background
-from scriptgen.coordination.failure import RedisConfigurationError, RedisOutageError
+from scriptgen.coordination.denial import overloaded
+from scriptgen.coordination.failure import RedisBusyError, RedisConfigurationError, RedisOutageError
 from scriptgen.coordination.keys import LOCK_WAKE_CHANNEL, lock_keys, session_tag
 from scriptgen.coordination.redis_link import LinkState, RedisClient, RedisLink, Script, ended_in_doubt
 from scriptgen.coordination.session_queue import SessionQueue
@@ -200,6 +201,8 @@ class RedisSessionLock:
                 if remaining <= 0:
                     raise self._queue.busy()
                 await self._pause(wake, min(wait_ms / 1000, remaining))
+        except RedisBusyError as error:
+            raise overloaded() from error
         except RedisOutageError as error:
             lease.doubtful = error.doubtful
             if lease.doubtful:

@@ -21,9 +21,13 @@ def server_credentials(
     names = [cert_file, key_file, client_ca_file] if client_ca_file else [cert_file, key_file]
 
     def parse(data: tuple[bytes, ...]) -> grpc.ServerCertificateConfiguration:
-        # gRPC reports a bad pair only as failed handshakes; OpenSSL says it here, before it is used.
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert_file, key_file)
+        # gRPC reports bad files only as failed handshakes; OpenSSL says it here, before they are used. The
+        # empty password keeps it from asking the terminal for one.
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(cert_file, key_file, password="")
         authorities = data[2] if client_ca_file else None
+        if authorities is not None:
+            context.load_verify_locations(cadata=authorities.decode("ascii"))
         return grpc.ssl_server_certificate_configuration([(data[1], data[0])], authorities)
 
     files = WatchedFile(tuple(Path(name) for name in names), parse, check_seconds=check_seconds)

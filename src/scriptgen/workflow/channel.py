@@ -42,6 +42,10 @@ class EventChannel:
         return self._done.is_set()
 
     @property
+    def first_sequence(self) -> int:
+        return self._first
+
+    @property
     def last_sequence(self) -> int:
         return self._first + len(self._events) - 1
 

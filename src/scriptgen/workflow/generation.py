@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Protocol
@@ -29,6 +30,7 @@ from scriptgen.domain.generation import (
     ResetReason,
     ScriptDelta,
     ScriptReset,
+    SequencedEvent,
     StageChanged,
 )
 from scriptgen.domain.identity import Principal
@@ -140,6 +142,27 @@ class Generation:
 
     def join(self) -> None:
         self._listeners += 1
+
+    def events(self, after: int) -> AsyncGenerator[SequencedEvent, None]:
+        """What follows sequence `after`. Who saw pieces of another stream, more or other ones than this
+        channel can count on from, gets all of it under numbers of its own.
+        """
+        channel = self.channel
+        if channel.first_sequence - 1 <= after <= channel.last_sequence:
+            return channel.subscribe(after)
+        return self._renumbered(after)
+
+    async def _renumbered(self, after: int) -> AsyncGenerator[SequencedEvent, None]:
+        sequence = after
+        if after:
+            drafts = self._run.state.drafts if self._run and self._run.state else ()
+            for index in range(max(len(drafts), 1)):
+                sequence += 1
+                yield SequencedEvent(sequence, ScriptReset(index, ResetReason.GENERATION_RESUMED))
+        async with aclosing(self.channel.subscribe()) as events:
+            async for event in events:
+                sequence += 1
+                yield SequencedEvent(sequence, event.event)
 
     def leave(self, grace_seconds: float) -> None:
         """A listener is gone; the last one takes the generation with it, after the grace."""

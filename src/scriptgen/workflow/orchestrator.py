@@ -125,7 +125,8 @@ class Orchestrator:
             await self._engine.sessions.visible(request.key, principal)
             if generation.fingerprint != fingerprint_of(request):
                 raise reused_request_id()
-            if resume_after <= generation.channel.last_sequence:
+            # Who has seen a finished stream whole asks for the end again; that is the record's to tell.
+            if not generation.channel.closed or resume_after < generation.channel.last_sequence:
                 self._engine.workshop.observer.replay()
                 return self._listen(generation, resume_after, replayed=generation.channel.closed)
         found = await self._engine.checkpoints.find_request(request.key, request.request_id)
@@ -219,7 +220,7 @@ class Orchestrator:
     ) -> AsyncGenerator[SequencedEvent, None]:
         generation.join()
         try:
-            async with aclosing(generation.channel.subscribe(resume_after)) as events:
+            async with aclosing(generation.events(resume_after)) as events:
                 async for event in events:
                     if replayed and isinstance(event.event, GenerationResult):
                         yield SequencedEvent(event.sequence, replace(event.event, replayed=True))
@@ -251,10 +252,12 @@ class Orchestrator:
         """What another instance sends or has sent. A finished request is answered from its record, unless its
         caller has seen a part: then only the very same events will do.
         """
-        if self._follower is None or (found.header.status.terminal and not resume_after):
+        finished = found.header.status.terminal
+        if self._follower is None or (finished and not resume_after):
             return None
-        fingerprint = fingerprint_of(request)
-        return await self._follower.find(request.key, request.request_id, fingerprint, resume_after)
+        return await self._follower.find(
+            request.key, request.request_id, fingerprint_of(request), resume_after, finished=finished
+        )
 
     def _channel(self, resume_after: int) -> EventChannel:
         return EventChannel(

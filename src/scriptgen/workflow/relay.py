@@ -21,12 +21,15 @@ from .channel import EventChannel
 
 #: A generation that published nothing for so long is taken for dead; a sign of life comes every second.
 SILENT_SECONDS: Final = 3.0
+#: The same once the log says that it has finished: its end is then on its way, or will not come.
+_SILENT_AT_END_SECONDS: Final = 1.25
 _BEAT_SECONDS: Final = 1.0
 #: Pause between two batches: short while somebody follows, else only so short that little is missing.
 _FOLLOWED_SECONDS: Final = 0.05
 _UNFOLLOWED_SECONDS: Final = 0.25
-#: How long the end is tried to be published; whoever follows then sees silence instead.
-_END_SECONDS: Final = 3.0
+#: Pause after a failure, and how long the end is tried to be published; then silence tells it.
+_RETRY_SECONDS: Final = 0.5
+_END_SECONDS: Final = 5.0
 _BATCH_EVENTS: Final = 512
 _POLL_SECONDS: Final = (0.05, 0.25)
 
@@ -72,7 +75,7 @@ class Publication:
                     try:
                         since = await self._publish(channel, events, ended=complete)
                     except StoreUnavailableError:
-                        await asyncio.sleep(_BEAT_SECONDS)
+                        await asyncio.sleep(_RETRY_SECONDS)
                         continue
                     if since is None or complete:
                         return
@@ -117,16 +120,23 @@ class Follower:
         self._following = 0
 
     async def find(
-        self, key: SessionKey, request_id: str, fingerprint: str, after: int
+        self, key: SessionKey, request_id: str, fingerprint: str, after: int, *, finished: bool
     ) -> AsyncGenerator[SequencedEvent, None] | None:
-        """The events after `after`, exactly as they were sent; None when the relay cannot give them all."""
+        """The events after `after`, exactly as they were sent; None when the relay cannot give them all.
+        `finished` is what the log says of the request.
+        """
         if self._following >= self._limit:
             return None
         try:
             part = await self._relay.read(key, request_id, after=after)
         except StoreUnavailableError:
             return None
-        if part is None or part.fingerprint != fingerprint or not _usable(part, after):
+        if part is None or part.fingerprint != fingerprint:
+            return None
+        patience = _SILENT_AT_END_SECONDS if finished else SILENT_SECONDS
+        if part.ended is None and part.silent_seconds > patience:
+            return None
+        if not _usable(part, after):
             return None
         return self._follow(key, request_id, part, after)
 
@@ -180,7 +190,7 @@ def _end(channel: EventChannel) -> RelayEnd:
 
 def _usable(part: RelayedPart, after: int) -> bool:
     """Whether everything after `after` is there or may yet come, up to a result that stands."""
-    if part.ended is RelayEnd.STOPPED or (part.ended is None and part.silent_seconds > SILENT_SECONDS):
+    if part.ended is RelayEnd.STOPPED:
         return False
     if part.events:
         return part.events[0].sequence == after + 1

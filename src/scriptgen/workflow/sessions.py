@@ -220,7 +220,7 @@ class Sessions:
         while outcome is None and record.version > 1:
             earlier = await self._checkpoints.get(key, record.version - 1)
             if earlier is None:
-                break
+                raise checkpoint_not_found()  # pruned: nobody knows any more how the session stood
             record, outcome = earlier, outcome_of(earlier)
         source = session.head
         count = outcome.turn_count if outcome else 0

@@ -80,7 +80,7 @@ def test_any_text_is_reviewed_with_exact_spans(text: str) -> None:
         ("这是顶\u200b级的枕头", "顶\u200b级"),
         ("全 网 最 低，自己比", "全 网 最 低"),
         ("😀😀它能治·疗·失眠", "能治·疗·失眠"),
-        ("這是國家級品質", "國家級品質"),
+        ("這是國家級品質", "國家級"),
         ("加ＶＸ聊", "加ＶＸ聊"),
         ("𠮷祥如意，跳lou价", "跳lou价"),
     ],
@@ -166,7 +166,7 @@ def test_own_experience_needs_a_profile_that_says_so() -> None:
 
 def test_a_sentence_without_punctuation_is_still_searched_whole() -> None:
     for at in range(100, 260, 7):
-        assert ("absolute_claim", "国家级品质") in found("好" * at + "国家级品质" + "好" * 200)
+        assert ("absolute_claim", "国家级") in found("好" * at + "国家级品质" + "好" * 200)
 
 
 def test_tenant_additions_extend_the_packaged_lexicon(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ NOBODY = Principal(tenant_id="")
 
 
 class Undecodable:
-    """Stands for a request whose bytes are no message of the method's type (invalid UTF-8, broken framing)."""
+    """Stands for a request whose bytes are no message of the method's type, such as invalid UTF-8."""
 
 
 @dataclass(slots=True)
@@ -26,10 +26,11 @@ class Call:
     """Filled from the outside in: each interceptor adds what it found out.
 
     `kind` is unary, client_stream, server_stream or bidi_stream; `request` is the message (`Undecodable` when
-    there is none in the bytes), or the request iterator of a client-streaming method. `deadline` and `started_at` are on the event loop's clock, in
-    seconds. `trace_id_given` tells that the caller chose the trace id for this very call (`x-trace-id` or the
-    request's field; a `traceparent` spans many). `answer`, once set, is sent instead of running the servicer:
-    one message for a unary method. `code` and `reason` are what the caller was told.
+    there is none in the bytes), or the request iterator of a client-streaming method. `deadline` and
+    `started_at` are on the event loop's clock, in seconds. `trace_id_given` tells that the caller chose the
+    trace id for this very call (`x-trace-id` or the request's field; a `traceparent` spans many). `answer`,
+    once set, is sent instead of running the servicer: one message for a unary method. `code` and `reason` are
+    what the caller was told.
     """
 
     method: str

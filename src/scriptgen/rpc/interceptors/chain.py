@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import grpc
@@ -37,6 +37,11 @@ ORDER: Final = (
     ("inflight", "before the lock, so that only admitted calls wait for sessions"),
     ("session_lock", "innermost: held only while the work really runs"),
 )
+
+
+#: How long a stream waits for a reader that takes nothing. Flow control stops a stream after some 64 kB, and
+#: without this a caller that never reads would keep its place until the connection's age ends it.
+READER_SECONDS: Final = 30.0
 
 
 class ChainOrderError(Exception):
@@ -74,10 +79,13 @@ def verify_chain(names: Sequence[str]) -> None:
 class ChainInterceptor(grpc.aio.ServerInterceptor):
     """Runs the chain around every method; which links apply is worked out once per method."""
 
-    def __init__(self, interceptors: Sequence[Interceptor]) -> None:
+    def __init__(
+        self, interceptors: Sequence[Interceptor], *, reader_seconds: float = READER_SECONDS
+    ) -> None:
         """Raises `ChainOrderError`."""
         verify_chain([interceptor.name for interceptor in interceptors])
         self._interceptors = tuple(interceptors)
+        self._reader_seconds = reader_seconds
         # Only methods that exist get here, so this is as small as the service.
         self._wrapped: dict[str, tuple[Handler, Handler]] = {}
 
@@ -93,7 +101,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         known = self._wrapped.get(method)
         if known is None or known[0] is not handler:
             links = tuple(link for link in self._interceptors if link.applies_to(method))
-            known = self._wrapped[method] = (handler, _wrap(method, handler, links))
+            known = self._wrapped[method] = (handler, _wrap(method, handler, links, self._reader_seconds))
         return known[1]
 
 
@@ -106,7 +114,7 @@ KINDS: Final[dict[tuple[bool, bool], tuple[str, str, Callable[..., Any]]]] = {
 }
 
 
-def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...]) -> Handler:
+def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...], reader_seconds: float) -> Handler:
     kind, attribute, make = KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
     inner = getattr(handler, attribute)
     decoded = _each_decoded if handler.request_streaming else _decoded
@@ -130,13 +138,15 @@ def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...]) -> Hand
 
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
         call = begin(request, context)
+        reader = _Patience(reader_seconds)
         async with AsyncExitStack() as stack:
             await _enter(stack, links, call)
             source = inner(decoded(request), context) if call.answer is None else call.answer
             async with aclosing(source) as messages:
                 async for message in messages:
                     call.messages_sent += 1
-                    yield message
+                    with reader.waiting():
+                        yield message
 
     # A stream servicer that writes to the context instead of yielding (the health service's Watch) must stay
     # a coroutine function: gRPC tells the two styles apart by inspection.
@@ -149,10 +159,30 @@ def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...]) -> Hand
     return wrapped
 
 
-def _careful(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+class _Patience:
+    """Ends the RPC of the task that made it when its reader takes a message for too long."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        assert self._task is not None, "an RPC runs in a task"
+        timer = self._loop.call_later(self._seconds, self._task.cancel)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def _careful(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
     """Bytes that are no message become a marker, which the validation refuses after it is known who calls.
     Left to gRPC they would be UNKNOWN with a Python class name, and a traceback in the log for each.
     """
+    if decode is None:
+        return None
 
     def decode_or_mark(data: bytes) -> Any:
         try:

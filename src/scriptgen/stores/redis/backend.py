@@ -48,8 +48,14 @@ TAKE: Final = _script("take")
 PUT_PROFILE: Final = _script("put_profile")
 
 
+#: Calls at once, below the client's pool: what waits here is this process's own queue, not a slow server.
+MAX_CALLS: Final = 48
+
+
 class RedisBackend:
-    """Shared by the three stores. `timeout` in seconds bounds every call, a repeated one included."""
+    """Shared by the three stores. `timeout` in seconds bounds every call, a repeated one included, from when
+    it is sent; beyond `MAX_CALLS` it waits at most four times as long for its turn.
+    """
 
     def __init__(
         self, client: Client, retention: Retention | None = None, *, prefix: str = "sg", timeout: float = 0.5
@@ -58,6 +64,7 @@ class RedisBackend:
         self.retention = retention or Retention()
         self._client = client
         self._timeout = timeout
+        self._places = asyncio.Semaphore(MAX_CALLS)
         self._closed = False
 
     async def run(
@@ -95,6 +102,7 @@ class RedisBackend:
         """The operation, made once more when the connection broke under it and its reply may be lost."""
         if self._closed:
             raise StoreUnavailableError("The connection to Redis is closed.")
+        await self._enter()
         try:
             async with asyncio.timeout(self._timeout):
                 try:
@@ -108,6 +116,18 @@ class RedisBackend:
             if mapped is error:
                 raise
             raise mapped from error
+        finally:
+            self._places.release()
+
+    async def _enter(self) -> None:
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        try:
+            async with asyncio.timeout(4 * self._timeout):
+                await self._places.acquire()
+        except TimeoutError:
+            raise StoreUnavailableError("Too many calls wait for Redis.", retry_after=1.0) from None
 
     async def status(self, name: str) -> ComponentStatus:
         """DOWN unless a write goes through: a replica answers a ping too."""

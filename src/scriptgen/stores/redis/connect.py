@@ -22,9 +22,10 @@ from .backend import Client
 _TLS_OPTIONS: Final = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
 
-def connect(url: str, *, timeout: float = 0.5, max_connections: int = 64) -> Client:
+def connect(url: str, *, timeout: float = 0.5, max_connections: int = 176) -> Client:
     """A client that connects when it is first used. `timeout` in seconds bounds connecting and waiting for
-    one of `max_connections` connections.
+    one of `max_connections` connections, which are more than its users ask for at once (32 each of lock and
+    limiter, 48 each of stores and relay), so that nobody's wait for one looks like a slow server.
 
     redis://[user:password@]host:port/db          rediss:// the same with TLS
     unix:///path/to/socket?db=0

@@ -32,7 +32,7 @@ from .backend import RedisBackend, Script
 #: Batches read at a time.
 READ_BATCHES: Final = 64
 #: After a failure nothing is tried for so long, so that an outage costs a caller one wait and no queue.
-AWAY_SECONDS: Final = 2.0
+AWAY_SECONDS: Final = 1.0
 
 _KINDS: Final[dict[str, type[GenerationEvent]]] = {
     "stage": StageChanged,
@@ -97,7 +97,7 @@ class RedisEventRelay:
             return None
         run, fingerprint, first, last, ended, silent_ms, batches = answer
         try:
-            events = tuple(event for batch in batches for event in _decoded(batch) if event.sequence > after)
+            events = _in_order([event for batch in batches for event in _decoded(batch)], after)
         except msgspec.ValidationError:
             return None  # written by another version of the service; its own instances read it
         return RelayedPart(
@@ -122,6 +122,16 @@ class RedisEventRelay:
 
 _OVERTAKEN: Final = -2
 _MISSING: Final = -3
+
+
+def _in_order(events: list[SequencedEvent], after: int) -> tuple[SequencedEvent, ...]:
+    """Those after `after`, each once: a batch that was sent again overlaps the one before."""
+    fresh = []
+    for event in events:
+        if event.sequence > after:
+            fresh.append(event)
+            after = event.sequence
+    return tuple(fresh)
 
 
 def _encoded(events: tuple[SequencedEvent, ...]) -> bytes:

@@ -6,7 +6,8 @@
 --       6 how it ended, '' while it runs  7 1 when this begins the run  8 entries kept  9 time to live (ms)
 -- Returns the ms since somebody read it (-1: nobody yet), -2 when a later run has begun, -3 when what came
 -- before the batch is not here.
--- Invariants: events are gapless; repeating a batch whose reply was lost adds nothing.
+-- Invariants: no event is missing between the first and the last. A batch whose reply was lost may come again,
+-- also grown: readers pass over what they have seen.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local known = redis.call('HMGET', KEYS[1], 'run', 'last', 'read')
@@ -21,7 +22,7 @@ if before < run then
   known = {run, first - 1, false}
 end
 if last >= first and last > tonumber(known[2]) then
-  if first ~= tonumber(known[2]) + 1 then return -3 end
+  if first > tonumber(known[2]) + 1 then return -3 end
   redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[8], ARGV[4] .. '-0', 'e', ARGV[5])
   redis.call('HSET', KEYS[1], 'last', ARGV[4])
 end
