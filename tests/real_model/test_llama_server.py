@@ -19,7 +19,9 @@ from scriptgen.llm.timed_response import Timers
 
 pytestmark = [pytest.mark.real_model, pytest.mark.timeout(180)]
 
-TIMERS = Timers(connect=5, first_token=30, idle=10, total=90)
+TIMERS = Timers(connect=5, first_token=60, idle=30, total=120)
+#: Seconds, on a machine that does other things too; a model that goes on takes 3,000 tokens, half a minute.
+FREED_WITHIN = 4.0
 PROMPT = (
     ChatMessage("system", "你是直播间的主播，只说口播词。"),
     ChatMessage("user", "Write a long story about a lipstick shop."),
@@ -91,7 +93,7 @@ async def test_leaving_a_stream_frees_the_model_at_once(router: Router) -> None:
                 break
         with pytest.raises(TimeoutError):  # the model is busy as long as the stream is open
             await asyncio.wait_for(second(), alone + 1.0)
-    assert await second() < alone + 1.0
+    assert await second() < alone + FREED_WITHIN
 
 
 async def test_the_deadline_frees_the_model_too(router: Router) -> None:
@@ -104,4 +106,4 @@ async def test_the_deadline_frees_the_model_too(router: Router) -> None:
     start = asyncio.get_running_loop().time()
     assert start < deadline + 0.2
     await router.complete(request(1))
-    assert asyncio.get_running_loop().time() - start < alone + 1.0
+    assert asyncio.get_running_loop().time() - start < alone + FREED_WITHIN

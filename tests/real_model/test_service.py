@@ -24,6 +24,8 @@ FINISHED = {types_pb2.GENERATION_STATUS_COMPLETED, types_pb2.GENERATION_STATUS_D
 OPENING = "写一段开场话术"
 #: Keeps a script that fails its review short: what is asserted does not depend on its length.
 SHORT = generate_pb2.GenerationParameters(max_tokens=64, temperature=0.7)
+#: Seconds, on a machine that does other things too; a model that goes on needs many more.
+FREED_WITHIN = 5.0
 #: More than the model writes within any of these tests.
 LONG = generate_pb2.GenerationParameters(max_tokens=3000, temperature=0.7)
 
@@ -34,7 +36,7 @@ async def service(llama_url: str) -> AsyncIterator[Live]:
         VLLM_BASE_URL=llama_url,
         VLLM_MODEL="smollm2",
         QUALITY_MAX_RETRIES="1",
-        LLM_FIRST_TOKEN_TIMEOUT_SECONDS="60",
+        LLM_FIRST_TOKEN_TIMEOUT_SECONDS="100",
         METRICS_LISTEN="127.0.0.1:0",
         STREAM_FLUSH_MS="0",
     ) as running:
@@ -45,7 +47,7 @@ async def service(llama_url: str) -> AsyncIterator[Live]:
 async def model(llama_url: str) -> AsyncIterator[OpenAIBackend]:
     """A way to the model past the service, to see whether it is free: it has one place."""
     backend = OpenAIBackend(
-        "direct", llama_url, "smollm2", timers=Timers(connect=5, first_token=60, idle=60, total=90)
+        "direct", llama_url, "smollm2", timers=Timers(connect=5, first_token=100, idle=60, total=120)
     )
     yield backend
     await backend.close()
@@ -59,6 +61,16 @@ async def answer_seconds(model: OpenAIBackend) -> float:
         async for _ in events:
             pass
     return asyncio.get_running_loop().time() - start
+
+
+async def until_busy(model: OpenAIBackend, alone: float) -> None:
+    """Until the service holds the model's only place: another call waits."""
+    for _ in range(20):
+        try:
+            await asyncio.wait_for(answer_seconds(model), 2 * alone + 1.0)
+        except TimeoutError:
+            return
+    raise AssertionError("the service never asked the model")
 
 
 async def calls_of(running: Live) -> float:
@@ -129,11 +141,10 @@ async def test_leaving_a_stream_frees_the_model(service: Live, model: OpenAIBack
     session = await service.session()
     request = generate_pb2.GenerateStreamRequest(session_id=session, query=OPENING, parameters=LONG)
     call = service.generation.GenerateStream(request)
-    await writing(call)
-    with pytest.raises(TimeoutError):  # busy as long as somebody listens
-        await asyncio.wait_for(answer_seconds(model), alone + 1.0)
+    await call.read()
+    await until_busy(model, alone)
     call.cancel()
-    assert await answer_seconds(model) < alone + 1.0
+    assert await answer_seconds(model) < alone + FREED_WITHIN
     await until_idle(service.server)
 
 
@@ -143,13 +154,12 @@ async def test_cancelling_a_unary_generation_frees_the_model(service: Live, mode
     request = generate_pb2.GenerateRequest(
         session_id=session, query=OPENING, parameters=LONG, request_id="request-0001"
     )
-    running = asyncio.ensure_future(service.generation.Generate(request, timeout=60))
+    running = asyncio.ensure_future(service.generation.Generate(request, timeout=110))
     cancel = generate_pb2.CancelGenerationRequest(session_id=session, request_id="request-0001")
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(answer_seconds(model), alone + 1.0)
+    await until_busy(model, alone)
     assert (await service.generation.CancelGeneration(cancel)).cancelled
     assert (await running).result.status == types_pb2.GENERATION_STATUS_CANCELLED
-    assert await answer_seconds(model) < alone + 1.0
+    assert await answer_seconds(model) < alone + FREED_WITHIN
 
 
 async def test_a_deadline_frees_the_model(service: Live, model: OpenAIBackend) -> None:
@@ -159,7 +169,7 @@ async def test_a_deadline_frees_the_model(service: Live, model: OpenAIBackend) -
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await service.generation.Generate(request, timeout=1.5)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert await answer_seconds(model) < alone + 1.0
+    assert await answer_seconds(model) < alone + FREED_WITHIN
 
 
 async def test_the_model_understands_what_the_rules_leave_open_within_its_schema(llama_url: str) -> None:
@@ -168,13 +178,13 @@ async def test_the_model_understands_what_the_rules_leave_open_within_its_schema
         VLLM_MODEL="smollm2",
         INTENT_LLM_THRESHOLD="1",
         METRICS_LISTEN="127.0.0.1:0",
-        LLM_FIRST_TOKEN_TIMEOUT_SECONDS="60",
+        LLM_FIRST_TOKEN_TIMEOUT_SECONDS="100",
     ) as running:
         session = await running.session()
         before = await calls_of(running)
         for query in ("口红", "来个能留住人的"):
             request = generate_pb2.RecognizeIntentRequest(session_id=session, query=query)
-            recognized = await running.generation.RecognizeIntent(request, timeout=60)
+            recognized = await running.generation.RecognizeIntent(request, timeout=110)
             assert recognized.intent.type != types_pb2.INTENT_TYPE_UNSPECIFIED
             assert 0 <= recognized.intent.confidence <= 1
             assert bool(recognized.intent.missing_slots) is recognized.HasField("clarification")
@@ -190,7 +200,7 @@ async def test_without_a_fallback_a_model_that_cannot_write_is_an_error_and_stor
         VLLM_MODEL="smollm2",
         LLM_FALLBACK_ENABLED="false",
         QUALITY_MAX_RETRIES="1",
-        LLM_FIRST_TOKEN_TIMEOUT_SECONDS="60",
+        LLM_FIRST_TOKEN_TIMEOUT_SECONDS="100",
     ) as running:
         session = await running.session()
         request = generate_pb2.GenerateRequest(
@@ -199,7 +209,7 @@ async def test_without_a_fallback_a_model_that_cannot_write_is_an_error_and_stor
             parameters=generate_pb2.GenerationParameters(max_tokens=12, temperature=0.0),
         )
         await refused(
-            running.generation.Generate(request, timeout=60),
+            running.generation.Generate(request, timeout=110),
             grpc.StatusCode.UNAVAILABLE,
             "LLM_UNAVAILABLE",
         )
@@ -211,11 +221,3 @@ async def test_the_status_names_the_model_that_is_asked(service: Live) -> None:
     answer = await service.status.GetStatus(status_pb2.GetStatusRequest())
     part = next(part for part in answer.components if part.name == "llm.primary")
     assert (part.backend, part.state) == ("vllm", status_pb2.COMPONENT_STATE_OK)
-
-
-async def writing(call: grpc.aio.UnaryStreamCall[object, generate_pb2.GenerateStreamResponse]) -> None:
-    """Read until the model has been asked."""
-    async for event in call:
-        if event.HasField("stage") and event.stage.stage == types_pb2.STAGE_SCRIPT_GENERATING:
-            return
-    raise AssertionError("the stream ended before anything was written")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from .templates import Node, Remainder, after, complete, leading
+from .templates import Node, Remainder, after, complete, leading, may_begin
 
 #: Transitions kept; hostile text that makes more of them starts the cache afresh.
 _MAX_TRANSITIONS: Final = 200_000
@@ -102,7 +102,10 @@ class PrefixAutomaton:
 
     def _state(self, before: Iterable[tuple[int, Remainder]], character: str) -> State | None:
         positions = frozenset(
-            (label, left) for label, remainder in before for left in after(remainder, character)
+            (label, left)
+            for label, remainder in before
+            if remainder and may_begin(remainder[0], character)
+            for left in after(remainder, character)
         )
         if not positions:
             return None

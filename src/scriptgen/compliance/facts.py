@@ -13,7 +13,7 @@ from typing import Final
 from scriptgen.domain.quality import QualityIssue, Severity
 from scriptgen.domain.session import Product
 
-from .figures import Figure, FactWords, bare_numbers, value_of
+from .figures import FactWords, Figure, bare_numbers, value_of
 
 _BASIS: Final = "《中华人民共和国广告法》第十一条、第二十八条"
 _WIDE: Final = {0xFF01 + i: 0x21 + i for i in range(94)}  # full-width ASCII, same length

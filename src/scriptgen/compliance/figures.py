@@ -1,7 +1,7 @@
 """Reads the figures of a text: amounts with a unit, prices, percentages, sales and durations of the product.
 
-What counts as a figure is data (`data/facts.json`). Ordinary counting (一款, 第一次, 三号链接, 倒数三个数) is none.
-It does not know which figures are true.
+What counts as a figure is data (`data/facts.json`); ordinary counting (一款, 第一次, 三号链接) is none.
+Which figures are true is not known here.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ class FactWords:
         return cls(json.loads((resources.files(__package__) / "data/facts.json").read_text("utf-8")))
 
     def named(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Materials, certificates and awards in case-folded text, the longest at each place, with their kind."""
+        """Materials, certificates and awards in case-folded text, the longest at each place."""
         for last, (length, kind) in self._named.iter_long(text):
             yield last + 1 - length, last + 1, kind
 
     def figures(self, text: str, *, stated: bool = False) -> Iterator[tuple[int, int, Figure]]:
-        """Figures with their spans. With `stated` the text is a fact sheet: every number with a unit counts."""
+        """Figures with their spans. In a fact sheet (`stated`) every number with a unit counts."""
         for number in _NUMBER.finditer(text):
             start, end = number.span()
             if number["percent"]:

@@ -36,7 +36,7 @@ class FormingWalk:
         self._separators = 0
         self.hit = None
 
-    def advance(self, text: str, length: int) -> tuple[int, bool]:  # noqa: C901 - the inner loop, in one piece
+    def advance(self, text: str, length: int) -> tuple[int, bool]:  # noqa: C901, PLR0912 - the inner loop
         """Take `text` as what follows the segment's first `length` characters, up to the segment's end.
 
         Returns how many characters were taken and whether the segment ends there.

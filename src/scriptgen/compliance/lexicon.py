@@ -21,7 +21,8 @@ from scriptgen.domain.vocabulary import CATEGORIES
 from .context import Context
 from .figures import FactWords
 from .normalise import Normaliser
-from .templates import Node, TemplateParser
+from .template_parser import TemplateParser
+from .templates import Node
 
 FORMAT: Final = 1
 #: Spellings kept of one evasive term: every character may be a homophone or pinyin, alone or with others.

@@ -69,6 +69,22 @@ class Matcher:
                 found.append((start, end, label))
         if not found:
             return []
+        kept = self._widest(found, allowed, sentence, category)
+        excused = [hit for hit in kept if self._excused(hit, sentence, category)]
+        if not excused:
+            return kept
+        return [
+            hit
+            for hit in kept
+            if not any(
+                e.start <= hit.start and hit.end <= e.end and e.rule.type == hit.rule.type for e in excused
+            )
+        ]
+
+    def _widest(
+        self, found: list[tuple[int, int, int]], allowed: list[tuple[int, int]], sentence: str, category: str
+    ) -> list[Hit]:
+        """The hits that hold here and are not allowed, without those inside another of their rule."""
         kept: list[Hit] = []
         reach: dict[int, int] = {}  # by rule: the end of its widest hit so far
         for start, end, label in sorted(found, key=_widest_first):
@@ -81,16 +97,7 @@ class Matcher:
             ):
                 reach[label] = end
                 kept.append(Hit(start, end, rule))
-        excused = [hit for hit in kept if self._excused(hit, sentence, category)]
-        if not excused:
-            return kept
-        return [
-            hit
-            for hit in kept
-            if not any(
-                e.start <= hit.start and hit.end <= e.end and e.rule.type == hit.rule.type for e in excused
-            )
-        ]
+        return kept
 
     def _blocking_terms(self, lexicon: Lexicon) -> dict[int, list[str]]:
         found: dict[int, list[str]] = {}

@@ -1,8 +1,8 @@
 """Folds a text to one spelling for matching and keeps, for every character, where it came from.
 
-Character by character, so that any chunking of a stream folds to the same: NFKD without accents, case folding, traditional to
-simplified, digit variants; invisible characters go; separators and emoji are bridged (left out) in runs of at
-most two and become a boundary in longer runs. It decides nothing about what a text means.
+Character by character, so that any chunking of a stream folds to the same: NFKD without accents, case
+folding, traditional to simplified, digit variants; invisible characters go; separators and emoji are bridged
+(left out) in runs of at most two and become a boundary in longer runs. What a text means is not decided here.
 """
 
 from __future__ import annotations

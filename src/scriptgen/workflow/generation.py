@@ -122,7 +122,7 @@ class Generation:
         self._on_accept = on_accept
         self._listeners = 0
         self._begun = False
-        self._committing = False
+        self._ending = False
         self._cause: CancelCause | None = None
         self._task: asyncio.Task[None] | None = None
         self._tokens: int | None = 0
@@ -176,7 +176,7 @@ class Generation:
 
     def cancel(self, cause: CancelCause) -> None:
         """Stop at the next await; the first cause counts. Once the end is being recorded it is too late."""
-        if self._cause is not None or self._committing or self._task is None or self._task.done():
+        if self._cause is not None or self._ending or self._task is None or self._task.done():
             return
         self._cause = cause
         if self._begun:
@@ -286,7 +286,7 @@ class Generation:
                 self.channel.emit(ScriptDelta(index, draft.text))
 
     async def _complete(self, state: WorkflowState, run: Run) -> None:
-        self._committing = True
+        self._ending = True
         result = await self._commit(state, run)
         if result.status in {GenerationStatus.COMPLETED, GenerationStatus.DEGRADED}:
             self.channel.emit(StageChanged(Stage(result.status.value), state.attempt))
@@ -383,6 +383,7 @@ class Generation:
 
     async def _failed(self, error: ScriptgenError | None) -> None:
         """Record the failure, best effort: what is not recorded is simply tried again."""
+        self._ending = True
         run = self._run
         self._tokens = run.tokens_spent if run else 0
         if run is None or run.state is None or isinstance(error, LeaseLostError | StoreUnavailableError):

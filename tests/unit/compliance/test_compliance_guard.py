@@ -204,3 +204,9 @@ def test_the_cost_of_a_stream_grows_with_its_length_only() -> None:
 
     cost(2)
     assert cost(160) < 8 * 3 * cost(20)
+
+
+def test_a_repair_that_joins_shown_text_to_a_new_term_blocks() -> None:
+    released, blocked, _ = run(CHECKER.guard(), ["最國家級"])
+    assert blocked is not None
+    assert blocking(released) == []
