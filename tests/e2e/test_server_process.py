@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import subprocess
@@ -107,7 +108,8 @@ def test_a_foreign_client_calls_over_reflection(tmp_path: Path) -> None:
         assert "".join(e["delta"]["text"] for e in events if "delta" in e) == result["scripts"][0]["content"]
         missing = call("SessionService/GetSession", {"sessionId": "ses_absent"})
         assert missing.returncode == 8 * grpc.StatusCode.NOT_FOUND.value[0]
-        assert "SESSION_NOT_FOUND" in missing.stderr
+        packed = json.loads(missing.stderr)["details"][0]["value"]
+        assert b"SESSION_NOT_FOUND" in base64.b64decode(packed + "=" * (-len(packed) % 4))
 
 
 def _documents(text: str) -> list[str]:

@@ -163,13 +163,18 @@ async def test_cancelling_a_unary_generation_frees_the_model(service: Live, mode
 
 
 async def test_a_deadline_frees_the_model(service: Live, model: OpenAIBackend) -> None:
+    """Whether the template writer still answers in time depends on whether the model had begun to write."""
     alone = await answer_seconds(model)
     session = await service.session()
     request = generate_pb2.GenerateRequest(session_id=session, query=OPENING, parameters=LONG)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await service.generation.Generate(request, timeout=1.5)
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    try:
+        result = (await service.generation.Generate(request, timeout=2)).result
+    except grpc.aio.AioRpcError as error:
+        assert error.code() in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
+    else:
+        assert (result.status, result.backend) == (types_pb2.GENERATION_STATUS_DEGRADED, "template")
     assert await answer_seconds(model) < alone + FREED_WITHIN
+    await until_idle(service.server)
 
 
 async def test_the_model_understands_what_the_rules_leave_open_within_its_schema(llama_url: str) -> None:

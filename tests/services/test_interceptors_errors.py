@@ -64,7 +64,11 @@ async def failing_with(error: BaseException) -> Refusal:
         return await refused(server.generating.Generate(request()))
 
 
-@pytest.mark.parametrize(("error", "code", "reason", "details"), CASES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("error", "code", "reason", "details"),
+    CASES,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value)[:40],
+)
 async def test_each_error_of_the_contract_arrives_with_its_details(
     error: ScriptgenError, code: str, reason: str, details: set[str]
 ) -> None:
