@@ -98,7 +98,7 @@ test-plain:  ## the workflow and services in an environment without LangGraph
 	@$(MAKE) --no-print-directory VENV=$(VENV)-plain install
 	@$(VENV)-plain/bin/python -m pip uninstall -q -y langgraph langgraph-checkpoint langgraph-prebuilt langgraph-sdk
 	$(VENV)-plain/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not langgraph and not real_model and not faults" \
-	  tests/unit/workflow tests/services tests/e2e
+	  tests/unit/workflow tests/services/test_conversation.py tests/services/test_contract.py tests/e2e/test_server_process.py
 
 test-llm: $(READY)  ## drive a real llama.cpp server with a small model through the service
 	@test -x .venv-llm/bin/python || $(PYTHON) -m venv .venv-llm

@@ -35,8 +35,9 @@ class Generation(generate_pb2_grpc.GenerateServiceServicer):
 async def serve(url: str) -> None:
     async with aiohttp.ClientSession() as session:
         server = grpc.aio.server()
-        session_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(), server)
-        generate_pb2_grpc.add_GenerateServiceServicer_to_server(Generation(url, session), server)
+        session_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(), server)  # type: ignore[abstract]
+        generation = Generation(url, session)  # type: ignore[abstract]
+        generate_pb2_grpc.add_GenerateServiceServicer_to_server(generation, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         print(f"floor serving grpc=127.0.0.1:{port}", flush=True)

@@ -32,7 +32,7 @@ def main() -> int:
         _build(folder / "dist")
         python = _install(folder)
         _serve_and_call(python, folder)
-    print("package: the wheel serves and answers")
+    sys.stdout.write("package: the wheel serves and answers\n")
     return 0
 
 

@@ -42,7 +42,7 @@ class Counted(Observer):
 async def until(condition: Callable[[], bool], within: float = 1.0) -> None:
     """Give the loop turns until `condition` holds."""
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 (what is looked at has no event of its own)
+        while not condition():
             await asyncio.sleep(0.001)
 
 

@@ -180,7 +180,7 @@ async def test_more_violations_than_metadata_can_hold_are_cut_and_counted() -> N
 
 
 async def test_a_caller_without_rights_does_not_learn_what_is_wrong_with_the_request() -> None:
-    from scriptgen.rpc.auth.authenticator import Authenticator  # noqa: PLC0415
+    from scriptgen.rpc.auth.authenticator import Authenticator
 
     class Nobody(Authenticator):
         async def authenticate(self, metadata: Any) -> Any:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from scriptgen.domain.canonical import canonical_json
 from scriptgen.domain.quality import QualityIssue, Severity
 from scriptgen.domain.session import Product
 
@@ -22,6 +23,8 @@ from .normalise import Normalised
 from .segments import SEGMENT_LIMIT, SENTENCE_ENDS, SOFT_LIMIT
 from .stock import StockLedger, may_concern_stock
 
+#: Products whose facts are kept ready.
+_FACT_GUARDS: Final = 256
 #: What may stand between two findings of one type that are told as one (小人退散、财运自来).
 _JOINTS: Final = frozenset("、和又还跟及")
 _ENDS: Final = re.escape("".join(sorted(SENTENCE_ENDS)))
@@ -34,6 +37,7 @@ class ComplianceChecker:
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
         self._matcher = Matcher(lexicon)
+        self._fact_guards: dict[bytes, FactGuard] = {}
 
     def review(
         self, text: str, *, category: str = "", product: Product | None = None, first_person: bool = True
@@ -47,7 +51,7 @@ class ComplianceChecker:
         issues: list[QualityIssue] = []
         for start, sentence in self._sentences(text):
             issues.extend(reviewer.review(sentence, start))
-        issues.extend(FactGuard(self.lexicon.fact_words, product, first_person=first_person).review(text))
+        issues.extend(self._facts(product, first_person=first_person).review(text))
         return tuple(sorted(issues, key=lambda issue: (issue.start, issue.end, issue.type)))
 
     def guard(self, *, category: str = "", product: Product | None = None) -> StreamGuard:
@@ -56,6 +60,17 @@ class ComplianceChecker:
 
     def sentence_reviewer(self, *, category: str = "", product: Product | None = None) -> SentenceReviewer:
         return SentenceReviewer(self.lexicon, self._matcher, category, StockLedger(product))
+
+    def _facts(self, product: Product | None, *, first_person: bool) -> FactGuard:
+        """The guard over one product's facts; a session asks for the same one again and again."""
+        key = canonical_json((product, first_person))
+        facts = self._fact_guards.get(key)
+        if facts is None:
+            while len(self._fact_guards) >= _FACT_GUARDS:
+                del self._fact_guards[next(iter(self._fact_guards))]
+            facts = FactGuard(self.lexicon.fact_words, product, first_person=first_person)
+            self._fact_guards[key] = facts
+        return facts
 
     def _walk(self) -> FormingWalk:
         return FormingWalk(self._matcher.blocking, self.lexicon.normaliser)

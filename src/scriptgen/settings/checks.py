@@ -54,8 +54,8 @@ def _models(settings: Settings) -> Iterator[str]:
 def _stores(settings: Settings) -> Iterator[str]:
     if settings.session_ttl_seconds and settings.session_store != settings.checkpoint_store:
         yield (
-            f"SESSION_TTL_SECONDS: got {settings.session_ttl_seconds} with sessions and checkpoints in different "
-            "stores, takes 0 there: a log that expires alone would begin again behind its session"
+            f"SESSION_TTL_SECONDS: got {settings.session_ttl_seconds} with sessions and checkpoints in "
+            "different stores, takes 0 there: a log that expires alone would begin again behind its session"
         )
 
 

@@ -119,7 +119,9 @@ class Settings(
             and self.core_rate_limit_enabled
             and self.core_rate_limit_backend == "local"
         ):
-            lines.append("CORE_RATE_LIMIT_BACKEND=local counts in each worker; use redis for exact limits")
+            lines.append(
+                "CORE_RATE_LIMIT_BACKEND=local gives each worker its share; use redis for exact limits"
+            )
         if self.production and self.jwt_configured and not (self.jwt_issuer and self.jwt_audience):
             lines.append(
                 "JWT_ISSUER or JWT_AUDIENCE is empty: tokens made for other services may be accepted"

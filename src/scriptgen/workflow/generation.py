@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
@@ -46,7 +46,7 @@ from .projection import merged
 from .replay import replay_into, stored_answer
 from .run import Run, Workshop
 from .sessions import Sessions
-from .state import StoredError, TurnOutcome, WorkflowState, decode, stored_result
+from .state import StoredError, TurnOutcome, WorkflowState, decode, evolved, stored_result
 
 logger = logging.getLogger(__name__)
 
@@ -266,7 +266,7 @@ class Generation:
             status = CheckpointStatus.ACCEPTED
             state = WorkflowState(request=request)
         else:
-            state = replace(state, resumed=True, turn_index=session.head.turn_count)
+            state = evolved(state, resumed=True, turn_index=session.head.turn_count)
         run.state = state
         self._run = run
         await journal.append(state, status)
@@ -307,7 +307,7 @@ class Generation:
             outcome = turn_outcome(state, run, now_us())
             result = result_of(state, outcome, run.journal.version + 1)
             final = final_state(state, outcome, result)
-            return replace(final, last_sequence=self.channel.last_sequence + 2)
+            return evolved(final, last_sequence=self.channel.last_sequence + 2)
 
         final = await self._record_on_newest_head(ending, status, run)
         result = stored_result(final)
@@ -377,7 +377,7 @@ class Generation:
         run.journal.note(status.value)
 
         def ending() -> WorkflowState:
-            return replace(state, next_stage=None, tasks=(), drafts=(), outcome=cancelled_outcome(run))
+            return evolved(state, next_stage=None, tasks=(), drafts=(), outcome=cancelled_outcome(run))
 
         await self._record_on_newest_head(ending, status, run)
 
@@ -391,7 +391,7 @@ class Generation:
         stored = None
         if error is not None and error.code in _LASTING:
             stored = StoredError(error.code, error.reason, error.message)
-        state = replace(run.state, next_stage=None, tasks=(), drafts=(), error=stored)
+        state = evolved(run.state, next_stage=None, tasks=(), drafts=(), error=stored)
         try:
             await run.journal.append(state, CheckpointStatus.FAILED)
         except ScriptgenError:

@@ -26,7 +26,7 @@ from .grant import Grant
 from .journal import Journal, now_us
 from .relay import Follower, Publication
 from .replay import replay_into, reused_request_id, stored_answer
-from .state import decode
+from .state import decode, evolved
 
 logger = logging.getLogger(__name__)
 
@@ -327,7 +327,7 @@ class Orchestrator:
             observer=self._engine.workshop.observer,
         )
         journal.note(CheckpointStatus.CANCELLED.value)
-        ended = replace(state, next_stage=None, tasks=(), drafts=())
+        ended = evolved(state, next_stage=None, tasks=(), drafts=())
         await journal.append(ended, CheckpointStatus.CANCELLED)
 
 

@@ -14,7 +14,7 @@ from scriptgen.domain.vocabulary import GenerationStatus, IntentType
 
 from .history import summary_with
 from .run import Run
-from .state import TurnOutcome, WorkflowState
+from .state import TurnOutcome, WorkflowState, evolved
 
 #: Turns that write nothing and leave slots and open questions as they are.
 _ASIDES: Final = frozenset({IntentType.QUERY, IntentType.OTHER})
@@ -137,7 +137,7 @@ def cancelled_result(state: WorkflowState, version: int, tokens: int) -> Generat
 
 def final_state(state: WorkflowState, outcome: TurnOutcome, result: GenerationResult) -> WorkflowState:
     """What the final record holds: the outcome and the result, without the working material."""
-    return replace(
+    return evolved(
         state,
         next_stage=None,
         tasks=(),

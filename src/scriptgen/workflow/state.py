@@ -6,6 +6,10 @@ Clients, stores and the event channel are not here; they travel in the run (work
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+import msgspec.structs
 
 from scriptgen.domain.canonical import canonical_json, from_json
 from scriptgen.domain.generation import GenerationRequest, GenerationResult, Usage
@@ -60,9 +64,10 @@ class StoredError:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowState:
-    """`next_stage` None means that no stage is left; `status` then tells how it ended.
+class WorkflowState(msgspec.Struct, frozen=True, kw_only=True):
+    """A struct and not a dataclass, because every step makes a new one: `evolved` copies it in C.
+
+    `next_stage` None means that no stage is left; `status` then tells how it ended.
 
     There is one draft per task once it has been written; None where it must be written (again). `retry` asks
     for REGENERATING. `outcome` and `result` are set in the final record only; `result.scripts` is empty
@@ -77,18 +82,18 @@ class WorkflowState:
     intent: Intent | None = None
     resolved_query: str = ""
     skill: str = ""
-    product: Product = field(default_factory=Product)
+    product: Product = msgspec.field(default_factory=Product)
     tasks: tuple[WritingTask, ...] = ()
     drafts: tuple[Draft | None, ...] = ()
     retry: bool = False
     degraded: bool = False
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = msgspec.field(default_factory=Usage)
     reply: str = ""
     clarification: Clarification | None = None
     warnings: tuple[str, ...] = ()
     status: GenerationStatus | None = None
     resumed: bool = False
-    stage_seconds: dict[str, float] = field(default_factory=dict)
+    stage_seconds: dict[str, float] = msgspec.field(default_factory=dict)
     upstream_seconds: float = 0.0
     last_sequence: int = 0
     outcome: TurnOutcome | None = None
@@ -102,6 +107,11 @@ class WorkflowState:
             if draft is None:
                 return index
         return None
+
+
+def evolved(state: WorkflowState, **changes: Any) -> WorkflowState:
+    """The state with `changes`."""
+    return msgspec.structs.replace(state, **changes)
 
 
 def encode(state: WorkflowState) -> bytes:

@@ -4,14 +4,12 @@ stage is run, so a runner is nothing but the order of steps.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from scriptgen.domain.checkpoint import CheckpointStatus
 from scriptgen.domain.vocabulary import Stage
 
 from .run import Run
 from .stages import STAGES, next_stage
-from .state import WorkflowState
+from .state import WorkflowState, evolved
 
 
 async def step(stage: Stage, state: WorkflowState, run: Run) -> WorkflowState:
@@ -25,8 +23,8 @@ async def step(stage: Stage, state: WorkflowState, run: Run) -> WorkflowState:
     seconds = run.clock() - started
     run.workshop.observer.stage_seconds(stage.value, seconds)
     spent = {**state.stage_seconds, stage.value: state.stage_seconds.get(stage.value, 0.0) + seconds}
-    state = replace(state, **update, stage_seconds=spent)
-    state = run.state = replace(state, next_stage=next_stage(stage, state))
+    state = evolved(state, **update, stage_seconds=spent)
+    state = run.state = evolved(state, next_stage=next_stage(stage, state))
     run.journal.note(stage.value)
     failpoints.hit(f"after:{stage}")
     if spec.durable(state):

@@ -54,7 +54,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 2
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with asyncio.timeout(within):
-        while not await condition():  # noqa: ASYNC110  # the condition lies in another process
+        while not await condition():  # the condition lies in another process
             await asyncio.sleep(0.002)
     return loop.time() - began
 

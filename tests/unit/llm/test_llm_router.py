@@ -257,7 +257,7 @@ async def test_a_cancelled_probe_lets_the_next_one_go() -> None:
     await router.complete(WITH_TASK)
     now = 5.0
     probe = asyncio.create_task(router.complete(WITH_TASK))
-    while not one.running:  # noqa: ASYNC110 (one turn of the loop, no time)
+    while not one.running:
         await asyncio.sleep(0)
     assert (await router.complete(WITH_TASK)).text == "ollama的话"  # one probe at a time
     probe.cancel()

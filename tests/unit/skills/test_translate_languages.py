@@ -20,7 +20,9 @@ async def test_a_price_the_operator_typed_is_a_given_fact() -> None:
         await kit.generate(key, "写一段促销话术")
         changed = await kit.generate(key, "把“59.9”改成“49.9”")
         assert "49.9" in changed.scripts[0].content
-        assert not [i for i in changed.scripts[0].quality.issues if i.type == "unsupported_fact"]
+        quality = changed.scripts[0].quality
+        assert quality is not None
+        assert not [issue for issue in quality.issues if issue.type == "unsupported_fact"]
 
 
 async def test_a_sale_price_of_a_switched_product_reaches_the_script() -> None:
@@ -28,5 +30,6 @@ async def test_a_sale_price_of_a_switched_product_reaches_the_script() -> None:
         key = await kit.session()
         await kit.generate(key, "写一段开场话术")
         result = await kit.generate(key, "换成云朵面霜，写促销，卖129")
+        assert result.intent is not None
         assert result.intent.slots.price == "129"
         assert "129" in result.scripts[0].content

@@ -62,7 +62,7 @@ async def test_closing_the_stream_early_leaves_nothing_behind() -> None:
     stream = backend.stream(CompletionRequest(messages=(), task=make_task()))
     assert isinstance(await anext(stream), BackendChosen)
     assert isinstance(await anext(stream), TextDelta)
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     await backend.close()
 
 

@@ -16,11 +16,11 @@ from scriptgen.domain.vocabulary import Stage
 from scriptgen.stores.memory import MemoryCheckpointStore, MemorySessionStore, MemoryState
 from scriptgen.stores.retention import Retention
 from scriptgen.workflow.journal import Journal
-from scriptgen.workflow.state import WorkflowState, decode
+from scriptgen.workflow.state import WorkflowState, decode, evolved
 
 KEY = SessionKey("tenant", "ses_1")
 REQUEST = GenerationRequest(KEY, "", "写一段开场", "request-0001", "trace")
-STATE = WorkflowState(REQUEST)
+STATE = WorkflowState(request=REQUEST)
 HEAD = SessionHead("tenant", "ses_1")
 
 
@@ -69,8 +69,8 @@ async def test_records_follow_one_another_and_list_the_stages_they_share(state: 
     await book.append(STATE, CheckpointStatus.ACCEPTED)
     book.note("CONTEXT_LOADING")
     book.note("INTENT_RECOGNIZING")
-    await book.append(replace(STATE, next_stage=Stage.PROFILE_FETCHING), CheckpointStatus.RUNNING)
-    await book.append(replace(STATE, next_stage=None), CheckpointStatus.COMPLETED)
+    await book.append(evolved(STATE, next_stage=Stage.PROFILE_FETCHING), CheckpointStatus.RUNNING)
+    await book.append(evolved(STATE, next_stage=None), CheckpointStatus.COMPLETED)
 
     records = [record async for record in store.walk(KEY)]
     assert [record.version for record in records] == [1, 2, 3]

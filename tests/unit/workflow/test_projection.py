@@ -77,7 +77,7 @@ def record(outcome: TurnOutcome | None, version: int, status: Status) -> Checkpo
         prev_checksum=GENESIS_CHECKSUM,
         create_time=1,
     )
-    return sealed("tenant", header, encode(WorkflowState(request, outcome=outcome)))
+    return sealed("tenant", header, encode(WorkflowState(request=request, outcome=outcome)))
 
 
 @given(head=CHANGED_HEADS, outcome=OUTCOMES, version=st.integers(1, 99))

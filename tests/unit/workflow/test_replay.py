@@ -75,7 +75,9 @@ def record(status: Status, state: WorkflowState, *, at: int = 0, fingerprint: st
 def finished() -> WorkflowState:
     outcome = TurnOutcome(GenerationStatus.COMPLETED, scripts=(SCRIPT,))
     seconds = {"CONTEXT_LOADING": 0.1, "REGENERATING": 0.2, "SCRIPT_GENERATING": 0.3}
-    return WorkflowState(REQUEST, outcome=outcome, result=replace(RESULT, scripts=()), stage_seconds=seconds)
+    return WorkflowState(
+        request=REQUEST, outcome=outcome, result=replace(RESULT, scripts=()), stage_seconds=seconds
+    )
 
 
 async def replayed(answer: StoredAnswer, after: int) -> list[SequencedEvent]:
@@ -136,7 +138,7 @@ def test_an_unfinished_request_has_no_answer_yet(status: Status) -> None:
 def test_nothing_recorded_has_no_answer() -> None:
     assert stored_answer(None, "f", TTL, 0) is None
     for status in (Status.FAILED, Status.CANCELLED):
-        assert stored_answer(record(status, WorkflowState(REQUEST)), "f", TTL, 0) is None
+        assert stored_answer(record(status, WorkflowState(request=REQUEST)), "f", TTL, 0) is None
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_nothing_recorded_has_no_answer() -> None:
 async def test_a_lasting_failure_is_answered_with_the_same_failure(
     code: str, kind: type[ScriptgenError]
 ) -> None:
-    state = WorkflowState(REQUEST, error=StoredError(code, "SOME_REASON", "That is not allowed."))
+    state = WorkflowState(request=REQUEST, error=StoredError(code, "SOME_REASON", "That is not allowed."))
     answer = stored_answer(record(Status.FAILED, state), "f", TTL, 0)
     assert answer is not None
     with pytest.raises(kind) as caught:
