@@ -29,7 +29,7 @@ from scriptgen.coordination.redis_limiter import RedisRateLimiter
 from scriptgen.coordination.redis_lock import RedisSessionLock
 from scriptgen.coordination.unlimited import UnlimitedRateLimiter
 from scriptgen.domain.component import ComponentState, ComponentStatus
-from scriptgen.domain.generation import GenerationRequest
+from scriptgen.domain.generation import GenerationRequest, GenerationResult
 from scriptgen.domain.observer import Observer
 from scriptgen.llm.breaker import BreakerSettings
 from scriptgen.llm.estimate import TokenEstimator, estimate_tokens
@@ -97,6 +97,12 @@ class App:
             opener_for(stores.sessions, stores.checkpoints),
             window_turns=settings.history_window_turns,
         )
+        estimator = TokenEstimator(overhead_tokens=_PROMPT_OVERHEAD_TOKENS)
+
+        def learn(request: GenerationRequest, result: GenerationResult) -> None:
+            if len(result.scripts) == 1:  # a batch says nothing about the next single script
+                estimator.learn(request.query, result.usage, model=result.model)
+
         engine = Engine(
             workshop=workshop,
             runner=_runner(settings),
@@ -106,6 +112,7 @@ class App:
             checkpoint_backend=settings.checkpoint_store,
             checkpoint_keep=settings.checkpoint_keep,
             dedup_ttl_seconds=settings.request_dedup_ttl_seconds,
+            learn=learn,
         )
         limits = StreamLimits(
             flush_seconds=settings.stream_flush_ms / 1000,
@@ -122,7 +129,7 @@ class App:
             limiter=limiter,
             bus=bus,
             admission=Admission(settings.core_max_inflight, observer),
-            estimator=TokenEstimator(overhead_tokens=_PROMPT_OVERHEAD_TOKENS),
+            estimator=estimator,
             sessions=sessions,
             orchestrator=Orchestrator(engine, bus, limits, _relay(settings, stores)),
             desk=Desk(workshop, sessions),
@@ -161,10 +168,16 @@ class App:
             concurrent=settings.core_rate_concurrent_per_tenant,
         )
 
+    @property
+    def _model(self) -> str:
+        settings = self.settings
+        models = {"vllm": settings.vllm_model, "ollama": settings.ollama_model}
+        return models.get(settings.primary_backend, "")
+
     def estimate(self, request: GenerationRequest) -> int:
         """Tokens to reserve for a request: prompt and answer."""
         target = request.parameters.target_characters or 0
-        usage = self.estimator.estimate(request.query, target_characters=target)
+        usage = self.estimator.estimate(request.query, model=self._model, target_characters=target)
         return usage.total
 
 

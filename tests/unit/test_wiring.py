@@ -6,10 +6,12 @@ import pytest
 
 from scriptgen.app import App
 from scriptgen.domain.component import ComponentState
+from scriptgen.domain.generation import Usage
 from scriptgen.domain.observer import Observer
 from scriptgen.llm.router import Router
 from scriptgen.settings import SettingsError, load_settings
-from tests.unit.workflow.kit import running, settings
+from tests.unit.workflow.kit import request, running, settings
+from tests.upstream import says, upstreams
 
 
 async def test_the_embedded_default_starts_without_redis_and_without_degradation() -> None:
@@ -67,3 +69,26 @@ async def test_a_broken_lexicon_file_stops_the_start_with_its_name(tmp_path: obj
 def test_a_session_lifetime_over_two_different_stores_is_refused() -> None:
     with pytest.raises(SettingsError, match="SESSION_TTL_SECONDS"):
         load_settings({"SESSION_TTL_SECONDS": "60", "SESSION_STORE": "sqlite", "CHECKPOINT_STORE": "memory"})
+
+
+async def test_the_reservation_follows_what_requests_really_use() -> None:
+    async with running(vllm_base_url="http://127.0.0.1:9/v1", vllm_model="qwen") as kit:
+        key = await kit.session()
+        asked = request(key, "写一段开场话术")
+        before = kit.app.estimate(asked)
+        for _ in range(30):
+            kit.app.estimator.learn(asked.query, Usage(3000, 900), model="qwen")
+        assert kit.app.estimate(asked) > before
+
+
+async def test_a_finished_generation_teaches_the_estimate() -> None:
+    text = "姐妹们晚上好，这支唇釉上嘴显白，喝水也不沾杯，喜欢的点下方链接看看。"
+    async with (
+        upstreams(says(text)) as (upstream,),
+        running(vllm_base_url=upstream.url, vllm_model="qwen") as kit,
+    ):
+        key = await kit.session()
+        before = kit.app.estimate(request(key, "写一段开场话术"))
+        result = await kit.generate(key, "写一段开场话术")
+        assert result.backend == "vllm"
+        assert kit.app.estimate(request(key, "写一段开场话术")) != before

@@ -76,7 +76,9 @@ class CancelCause(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What every generation of an instance needs."""
+    """What every generation of an instance needs. `learn` is told what a finished request really used, so
+    that the next one is estimated better.
+    """
 
     workshop: Workshop
     runner: Runner
@@ -86,6 +88,7 @@ class Engine:
     checkpoint_backend: str
     checkpoint_keep: int
     dedup_ttl_seconds: float
+    learn: Callable[[GenerationRequest, GenerationResult], None]
 
 
 def fingerprint_of(request: GenerationRequest) -> str:
@@ -291,6 +294,7 @@ class Generation:
         if result.status in {GenerationStatus.COMPLETED, GenerationStatus.DEGRADED}:
             self.channel.emit(StageChanged(Stage(result.status.value), state.attempt))
         self._tokens = max(run.tokens_spent, result.usage.total)
+        self._engine.learn(self.request, result)
         self.channel.emit(result)
         self.channel.close()
         keep = self._engine.checkpoint_keep

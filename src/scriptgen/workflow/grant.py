@@ -35,12 +35,13 @@ class Grant:
         self.taken = False
 
     async def close(self, tokens: int | None) -> None:
-        """Settle at `tokens` (None: unknown, the reservation stays charged), then release the session."""
+        """Settle at `tokens` (None: unknown, the reservation stays charged) and release the session."""
         quota, self.quota = self.quota, None
         lock, self.lock = self.lock, None
-        try:
-            if quota is not None:
-                await quota.settle(tokens)
-        finally:
-            if lock is not None:
-                await lock.release()
+        both = []
+        if lock is not None:
+            both.append(lock.release())
+        if quota is not None:
+            both.append(quota.settle(tokens))
+        # Neither raises, and neither has to wait for the other's round trip.
+        await asyncio.gather(*both)

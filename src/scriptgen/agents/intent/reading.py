@@ -45,6 +45,10 @@ _DIGITS = {
 }
 
 
+_REMEMBERED = 1024
+_REMEMBERED_CHARACTERS = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a query says when taken alone. `scene_words` are sub_scenarios that are named, whether they are
@@ -77,11 +81,23 @@ class Reader:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._lexicon = lexicon
+        self._known: dict[tuple[str, bool], Reading] = {}
 
     def read(self, query: str, *, has_script: bool) -> Reading:
         """`has_script` is whether the conversation has a script to act on: 英文版来一份 means different
-        things with and without one.
+        things with and without one. Short queries are remembered: operators type the same ones all day.
         """
+        key = (query, has_script)
+        known = self._known.get(key)
+        if known is None:
+            known = self._read(query, has_script=has_script)
+            if len(query) <= _REMEMBERED_CHARACTERS:
+                while len(self._known) >= _REMEMBERED:
+                    del self._known[next(iter(self._known))]
+                self._known[key] = known
+        return known
+
+    def _read(self, query: str, *, has_script: bool) -> Reading:
         lexicon = self._lexicon
         parts = split_source(lexicon.normalise(query))
         text = _ends_of(parts.instruction)
