@@ -13,11 +13,11 @@ import statistics
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks import load, processes
+from scriptgen.app import langgraph_installed
 
 OUT = Path(__file__).parent / "out"
 CALLERS = 8
@@ -83,7 +83,7 @@ def bench(only: str, *, tiny: bool) -> list[Row]:
         return CALLERS * 2 if tiny else calls
 
     engines = [("sequential", "≤ 4.0, aim 2.5", "")]
-    if find_spec("langgraph") is not None:
+    if langgraph_installed():
         engines.append(("langgraph", "≤ 6.0, aim 4.0", "≤ 7.0, aim 4.5"))
     with processes.upstream() as url:
         if wanted("floor"):

@@ -350,8 +350,18 @@ def _workshop(
     )
 
 
+def langgraph_installed() -> bool:
+    """Whether the workflow engine can be imported. Other packages share its namespace, so the name alone says
+    nothing.
+    """
+    try:
+        return find_spec("langgraph.graph") is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def _runner(settings: Settings) -> Runner:
-    installed = find_spec("langgraph") is not None
+    installed = langgraph_installed()
     if settings.workflow_engine == "sequential":
         return SequentialRunner()
     if not installed:

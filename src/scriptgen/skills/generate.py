@@ -39,9 +39,11 @@ def new_script(context: SkillContext) -> WritingTask:
     if intent.continuation and referred:
         same_scene = [s for s in referred if s.sub_scenario == task.sub_scenario]
         previous = (same_scene or referred)[-1]
+        # One of a whole set says nothing about the scene of the next: it was only the last of several.
+        scenes = {script.sub_scenario for script in referred if script.turn_index == previous.turn_index}
         task = replace(
             task,
-            sub_scenario=task.sub_scenario or previous.sub_scenario,
+            sub_scenario=task.sub_scenario or (previous.sub_scenario if len(scenes) == 1 else ""),
             scenario=task.scenario or previous.scenario,
         )
         if task.sub_scenario == previous.sub_scenario:

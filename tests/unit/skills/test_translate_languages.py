@@ -25,6 +25,14 @@ async def test_a_price_the_operator_typed_is_a_given_fact() -> None:
         assert not [issue for issue in quality.issues if issue.type == "unsupported_fact"]
 
 
+async def test_the_last_scene_of_a_whole_set_is_not_the_scene_of_the_next_script() -> None:
+    async with running(workflow_engine="sequential") as kit:
+        key = await kit.session()
+        await kit.generate(key, "口红全套话术来一份")
+        written = await kit.generate(key, "写条小红书种草文案")
+        assert written.scripts[0].sub_scenario == ""
+
+
 async def test_a_sale_price_of_a_switched_product_reaches_the_script() -> None:
     async with running(workflow_engine="sequential") as kit:
         key = await kit.session()

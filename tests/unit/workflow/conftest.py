@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from importlib.util import find_spec
 
 import pytest
+
+from scriptgen.app import langgraph_installed
 
 from .kit import Kit, running
 
@@ -13,7 +14,7 @@ ENGINES = [
         "langgraph",
         marks=[
             pytest.mark.langgraph,
-            pytest.mark.skipif(find_spec("langgraph") is None, reason="LangGraph is not installed"),
+            pytest.mark.skipif(not langgraph_installed(), reason="LangGraph is not installed"),
         ],
     ),
 ]
