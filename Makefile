@@ -85,7 +85,8 @@ type: $(READY)  ## mypy, strict
 	$(BIN)/mypy
 
 test: $(READY)  ## everything CI runs that needs no special machine
-	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m "not real_model" $(TESTS)
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m "not real_model and not timing" $(TESTS)
+	$(BIN)/pytest -q -m "timing and not real_model" $(TESTS)
 
 test-conformance: $(READY)  ## every backend of every store and coordination protocol
 	$(BIN)/pytest -q tests/conformance
@@ -97,7 +98,7 @@ test-plain:  ## the workflow and services in an environment without LangGraph
 	@test -x $(VENV)-plain/bin/python || $(PYTHON) -m venv $(VENV)-plain
 	@$(MAKE) --no-print-directory VENV=$(VENV)-plain install
 	@$(VENV)-plain/bin/python -m pip uninstall -q -y langgraph langgraph-checkpoint langgraph-prebuilt langgraph-sdk
-	$(VENV)-plain/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not langgraph and not real_model and not faults" \
+	$(VENV)-plain/bin/pytest -q -n $(WORKERS) --dist worksteal -m "not langgraph and not real_model and not timing" \
 	  tests/unit/workflow tests/services/test_conversation.py tests/services/test_contract.py tests/e2e/test_server_process.py
 
 test-llm: $(READY)  ## drive a real llama.cpp server with a small model through the service

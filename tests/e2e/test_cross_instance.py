@@ -19,6 +19,8 @@ from tests.upstream import SCRIPT, FakeUpstream, says
 from tests.valkey import ValkeyServer, valkey_server
 
 #: 60 pieces of text at this pace take 3 s.
+pytestmark = pytest.mark.timing
+
 PACE = 0.05
 REQUEST = "request-1"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
@@ -139,3 +140,13 @@ async def test_without_compare_and_set_two_processes_lose_records(tmp_path: Path
     told, stored = await shared_log(tmp_path / "stores.db", "blind")
     assert len(told) == 2 * SHARED_APPENDS
     assert len(stored) < len(told)
+
+
+async def test_processes_that_start_together_on_a_new_file_all_open_it(tmp_path: Path) -> None:
+    opening = "import asyncio, sys\nfrom scriptgen.stores.sqlite import SqliteDatabase\nasyncio.run(SqliteDatabase.open(sys.argv[1]))\n"
+    for number in range(3):
+        path = str(tmp_path / f"new-{number}.db")
+        started = [
+            await asyncio.create_subprocess_exec(sys.executable, "-c", opening, path) for _ in range(6)
+        ]
+        assert [await process.wait() for process in started] == [0] * 6

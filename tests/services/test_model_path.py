@@ -361,6 +361,7 @@ async def test_a_model_that_recites_its_instructions_is_not_shown() -> None:
         assert result.quality.passed
 
 
+@pytest.mark.timing
 async def test_a_callers_leaving_closes_the_connection_to_the_model_at_once(
     record_property: Callable[[str, object], None],
 ) -> None:
@@ -387,6 +388,7 @@ async def test_a_callers_leaving_closes_the_connection_to_the_model_at_once(
     assert waits[-1] <= 0.5  # a loaded machine may be late once; it must not be a timer
 
 
+@pytest.mark.timing
 async def test_a_deadline_closes_the_connection_to_the_model_too() -> None:
     loop = asyncio.get_running_loop()
     async with FakeUpstream(says(SCRIPT * 40, pace=0.01)) as primary, modelled(primary.url) as running:
@@ -404,7 +406,7 @@ async def test_a_deadline_closes_the_connection_to_the_model_too() -> None:
             # The service's clock may be first to say that the time is over: it then has no answer to give.
             assert caught.value.code() in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
             await asyncio.wait_for(primary.calls[-1].gone.wait(), 2)
-            assert primary.calls[-1].gone_at - until < 0.25
+            assert primary.calls[-1].gone_at - until < 0.5  # it must not be a timer of ours
             await until_idle(running.server)
             assert not (await stored(running, session)).scripts
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,22 +50,8 @@ class SqliteDatabase:
         group_limit: int = 128,
     ) -> SqliteDatabase:
         """Create or migrate the file. Raises `StoreUnavailableError` with a sentence that names it."""
-
-        def writing_connection() -> sqlite3.Connection:
-            connection = _connect(path, busy_timeout)
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute(f"PRAGMA synchronous = {synchronous}")
-                connection.execute("PRAGMA wal_autocheckpoint = 2000")
-                connection.execute("PRAGMA journal_size_limit = 67108864")
-                migrate(connection)
-            except BaseException:
-                connection.close()
-                raise
-            return connection
-
         try:
-            connection = await asyncio.to_thread(writing_connection)
+            connection = await asyncio.to_thread(_opened_for_writing, path, busy_timeout, synchronous)
         except (sqlite3.Error, StoreUnavailableError) as error:
             reason = store_error(error) if isinstance(error, sqlite3.Error) else error
             raise StoreUnavailableError(f"{path}: {reason}") from error
@@ -178,6 +165,38 @@ class SqliteDatabase:
             connection.close()
         self._writer.stop()
         self._writing.close()
+
+
+def _opened_for_writing(
+    path: Path | str, busy_timeout: float, synchronous: Synchronous
+) -> sqlite3.Connection:
+    """SQLite does not wait while another process switches a new file to WAL, so processes that start together
+    try again for as long as they would wait for any other lock.
+    """
+    give_up = time.monotonic() + busy_timeout
+    while True:
+        try:
+            return _writing_connection(path, busy_timeout, synchronous)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
+                raise
+        time.sleep(0.02)
+
+
+def _writing_connection(
+    path: Path | str, busy_timeout: float, synchronous: Synchronous
+) -> sqlite3.Connection:
+    connection = _connect(path, busy_timeout)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA wal_autocheckpoint = 2000")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _connect(path: Path | str, busy_timeout: float) -> sqlite3.Connection:
