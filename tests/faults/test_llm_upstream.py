@@ -142,7 +142,9 @@ ROWS = [
     Row("endless output", endless, errors.ResponseTooLargeError, shown=True),
     Row("empty output", lambda: writes(ending()), errors.EmptyOutputError),
     Row("only white space", lambda: says("  \n"), errors.EmptyOutputError, shown=True),
-    Row("filtered", lambda: says(finish="content_filter"), errors.ContentFilteredError, shown=True),
+    Row(
+        "filtered", lambda: says(finish="content_filter", pace=0.002), errors.ContentFilteredError, shown=True
+    ),
     Row("wrong model", lambda: says(model="other"), errors.WrongModelError),
     Row(
         "an error object in the stream",

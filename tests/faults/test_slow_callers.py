@@ -116,7 +116,7 @@ async def test_readers_that_read_nothing_do_not_slow_the_others_or_fill_the_memo
 
 async def test_a_reader_that_stalls_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a few hundred such streams, which cost their caller nothing, would keep everybody out."""
-    impatient = functools.partial(ChainInterceptor, reader_seconds=0.5)
+    impatient = functools.partial(ChainInterceptor, reader_seconds=2.0)
     monkeypatch.setattr(scriptgen.edge, "ChainInterceptor", impatient)
     async with live(CORE_MAX_INFLIGHT="3", CORE_RATE_CONCURRENT_PER_TENANT="0") as running:
         sessions = [await running.session() for _ in range(4)]
@@ -124,14 +124,14 @@ async def test_a_reader_that_stalls_loses_its_place(monkeypatch: pytest.MonkeyPa
             for session in sessions[:3]:
                 await client.call(GENERATE_STREAM, stream_request(session))
             admission = running.server.app.admission
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(10):
                 while admission.running < 3:
                     await asyncio.sleep(0.01)
                 await until_idle(running.server)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await running.generate(sessions[3], OPENING)
             assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(10):
                 while admission.running:
                     await asyncio.sleep(0.01)
             assert (await running.generate(sessions[3], OPENING)).scripts
