@@ -86,9 +86,7 @@ type: $(READY)  ## mypy, strict
 
 test: $(READY)  ## everything CI runs that needs no special machine
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m "not real_model and not timing" $(TESTS)
-	# A shared machine may stall past a wall-clock bound once; what fails is run again alone, and must pass then.
-	$(BIN)/pytest -q -m "timing and not real_model" $(TESTS) || \
-	  $(BIN)/pytest -q -m "timing and not real_model" --last-failed --last-failed-no-failures none $(TESTS)
+	$(BIN)/pytest -q -m "timing and not real_model" $(TESTS)
 
 test-conformance: $(READY)  ## every backend of every store and coordination protocol
 	$(BIN)/pytest -q tests/conformance

@@ -212,6 +212,7 @@ class Generation:
         finally:
             if watcher is not None:
                 watcher.cancel()
+                await asyncio.wait({watcher})
             self._observe(started)
             await self._grant.close(self._tokens)
             # Nobody may be left waiting, whatever happened above.
@@ -310,8 +311,7 @@ class Generation:
         def ending() -> WorkflowState:
             outcome = turn_outcome(state, run, now_us())
             result = result_of(state, outcome, run.journal.version + 1)
-            final = final_state(state, outcome, result)
-            return evolved(final, last_sequence=self.channel.last_sequence + 2)
+            return final_state(state, outcome, result)
 
         final = await self._record_on_newest_head(ending, status, run)
         result = stored_result(final)

@@ -95,7 +95,6 @@ class WorkflowState(msgspec.Struct, frozen=True, kw_only=True):
     resumed: bool = False
     stage_seconds: dict[str, float] = msgspec.field(default_factory=dict)
     upstream_seconds: float = 0.0
-    last_sequence: int = 0
     outcome: TurnOutcome | None = None
     result: GenerationResult | None = None
     error: StoredError | None = None
