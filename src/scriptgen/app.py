@@ -9,10 +9,11 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from scriptgen.agents.answer import AnswerAgent
 from scriptgen.agents.intent import IntentAgent
@@ -65,8 +66,7 @@ _RELAY_SECONDS: Final = 0.25
 _PROMPT_OVERHEAD_TOKENS: Final = 700
 
 
-@dataclass(frozen=True, slots=True)
-class App:
+class App(msgspec.Struct, frozen=True):
     """Everything a server needs, built and not yet started. `close` gives back what `build` took."""
 
     settings: Settings

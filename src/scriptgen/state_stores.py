@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from scriptgen.settings import Settings
 from scriptgen.stores.memory import (
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     RedisClient = Redis | RedisCluster
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
+class Stores(msgspec.Struct, frozen=True):
     """`redis` is None when nothing was configured to use it."""
 
     sessions: SessionStore

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import (
     GENESIS_CHECKSUM,

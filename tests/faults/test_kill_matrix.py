@@ -13,13 +13,14 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import grpc
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.domain.errors import DrainingError
 from scriptgen.domain.vocabulary import Stage
@@ -54,8 +55,7 @@ INTENT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """Where a request is killed. `scripts` is how many it asks for; `paid_twice` of their texts were finished
     but not yet recorded, and only such may be asked for again.
     """

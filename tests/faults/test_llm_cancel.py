@@ -6,9 +6,9 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.domain.observer import Observer
 from scriptgen.domain.writing import TaskKind, WritingTask

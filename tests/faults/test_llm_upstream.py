@@ -8,10 +8,11 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.domain.errors import LLMUnavailableError
 from scriptgen.domain.writing import TaskKind, WritingTask

@@ -10,12 +10,13 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import CheckpointRecord, sealed
 from scriptgen.domain.errors import RevisionConflictError, VersionConflictError

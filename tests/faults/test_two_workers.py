@@ -9,12 +9,13 @@ import asyncio
 import random
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import grpc
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 import scriptgen.app
 from scriptgen.domain.checkpoint import GENESIS_CHECKSUM, CheckpointRecord, sealed
@@ -158,8 +159,7 @@ async def _on_stored_revision(sessions: SessionStore, write: SessionWrite) -> Se
     return replace(write, head=replace(write.head, revision=revision + 1), expected_revision=revision)
 
 
-@dataclass(frozen=True, slots=True)
-class Blindfold:
+class Blindfold(msgspec.Struct, frozen=True):
     """Opens stores whose writes no longer compare."""
 
     sessions: bool = True

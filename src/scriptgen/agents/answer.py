@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from scriptgen.compliance.checker import ComplianceChecker
 from scriptgen.domain.conversation import ConversationContext
@@ -26,8 +27,7 @@ _MIN_CHARACTERS: Final = 6
 _TEMPERATURE: Final = 0.4
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """`text` is "" when the model gave nothing that may be shown; `usage` was spent either way."""
 
     text: str

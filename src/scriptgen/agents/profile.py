@@ -7,8 +7,11 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.compliance.checker import ComplianceChecker
 from scriptgen.domain.categories import knowledge_for
@@ -37,8 +40,7 @@ class LearnedProfiles(Protocol):
     ) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedProfile:
+class FetchedProfile(msgspec.Struct, frozen=True):
     """`warning` is a sentence for the operator when the stored profile could not be read, else ""."""
 
     profile: StyleProfile

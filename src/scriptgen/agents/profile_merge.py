@@ -6,8 +6,9 @@ that remainder is also what `confidence` lacks to 1.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from scriptgen.domain.profile import StyleProfile
 from scriptgen.domain.session import Style

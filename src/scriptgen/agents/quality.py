@@ -7,8 +7,9 @@ weighs and joins.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from scriptgen.compliance.checker import ComplianceChecker
 from scriptgen.domain.observer import Observer

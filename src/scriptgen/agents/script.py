@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec.structs import replace
 
 from scriptgen.compliance.checker import ComplianceChecker
 from scriptgen.domain.generation import GenerationParameters, ResetReason, Usage

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from scriptgen.domain.profile import StyleProfile
 
@@ -68,8 +69,7 @@ _MAX_CATCHPHRASES: Final = 8
 _MAX_ADDRESS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class StyleFeatures:
+class StyleFeatures(msgspec.Struct, frozen=True):
     """What `samples` scripts have in common. Named and scaled like the fields of `StyleProfile`."""
 
     formality: float

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from scriptgen.domain.generation import ResetReason, Usage
 from scriptgen.domain.quality import QualityIssue
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """Text that passed the guard, to be appended to what is shown. Never empty."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(msgspec.Struct, frozen=True):
     """Everything shown so far is void. Only sent when something had been shown."""
 
     reason: ResetReason
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """The end. `text` is exactly what was shown since the last `Withdrawn`.
 
     `complete` false: what is there must not be delivered as it is; `issues` then says why (a blocked term, a
@@ -34,7 +31,7 @@ class Written:
 
     text: str
     complete: bool
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = msgspec.field(default_factory=Usage)
     backend: str = ""
     model: str = ""
     attempts: int = 0

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 _KEYS: Final = frozenset(("before", "after", "inside", "categories"))
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """Holds when one of its patterns does: `before` is searched in the sentence up to the hit, `after` must
     match from the end of the hit, `inside` is searched in the hit. With `categories` it holds only there.
     """

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from importlib import resources
 from typing import Any, Final
 
 import ahocorasick
+import msgspec
 
 from .numbers import number_in
 
@@ -36,8 +36,7 @@ _LOOSE_UNITS: Final = frozenset("块片颗层卡")
 _LOOSE_AFTER_ONE: Final = frozenset("块层片颗倍米斤两升寸卡")
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(msgspec.Struct, frozen=True):
     """`measure` is "" when no unit was given, 元 for all prices."""
 
     value: Decimal

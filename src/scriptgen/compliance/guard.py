@@ -7,8 +7,10 @@ text would be. The hold-back is at most one segment (`MAX_HELD`), whatever the l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final, Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.quality import QualityIssue, Severity
 
@@ -28,8 +30,7 @@ class Reviewer(Protocol):
         """Remember what a sentence says without judging it."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuardOutput:
+class GuardOutput(msgspec.Struct, frozen=True):
     """`released` may be shown. `repairs` are the blocking spans that were replaced in it. With `blocked` set
     nothing more is ever released. Issues stand where they would in the stream with all earlier repairs made.
     """

@@ -15,6 +15,8 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from scriptgen.domain.quality import Severity
 from scriptgen.domain.vocabulary import CATEGORIES
 
@@ -33,8 +35,7 @@ _RULE_KEYS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One prohibition. `categories` empty: holds for all. `unless` names the contexts that excuse a hit,
     `requires` those of which one must hold. `strict` rules are not excused by the contexts all others share.
     `replacement` replaces a hit; `repair` (pattern, with) rewrites it instead. A `stock_claim` is judged

@@ -6,9 +6,8 @@ It works on normalised text and knows neither products nor what is done about a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import ahocorasick
+import msgspec
 
 from .automaton import PrefixAutomaton
 from .lexicon import Lexicon, Rule
@@ -17,8 +16,7 @@ from .templates import Words
 _ALLOW = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """A rule that holds for [start, end) of the normalised sentence."""
 
     start: int

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+import msgspec
 
 #: Stands for a longer run of separators; no template and no term contains it.
 BOUNDARY: Final = "\x00"
@@ -34,8 +35,7 @@ class Kind(IntEnum):
     TEXT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Normalised:
+class Normalised(msgspec.Struct, frozen=True):
     """`text` is what rules match; `origins[i]` is the index of the original character that `text[i]` came
     from, None when they are the same.
     """

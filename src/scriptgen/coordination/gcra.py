@@ -21,6 +21,8 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+import msgspec
+
 from scriptgen.coordination.protocols import TenantLimits
 
 MICROSECONDS = 1_000_000
@@ -35,8 +37,7 @@ def tokens_us(tokens: int, per_minute: int, replicas: int = 1) -> int:
     return -(-tokens * replicas * 60 * MICROSECONDS // per_minute)
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True):
     """One request against a tenant's limits, all in µs; a burst or a `concurrent` of 0 turns a limit off."""
 
     request_us: int
@@ -69,8 +70,7 @@ class Demand:
         return not (self.request_burst_us or self.tokens_burst_us or self.concurrent)
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(msgspec.Struct, frozen=True):
     """µs until each limit would let the request pass; all 0: it passed."""
 
     request_us: int = 0
@@ -91,8 +91,7 @@ class _Charge:
     us: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Lease:
+class _Lease(msgspec.Struct, frozen=True):
     expires: int
     us: int
     sequence: int  # of its charge in the log

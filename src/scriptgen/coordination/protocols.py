@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from scriptgen.domain.component import ComponentStatus
 from scriptgen.domain.session import SessionKey
@@ -36,8 +37,7 @@ class SessionLock(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class TenantLimits:
+class TenantLimits(msgspec.Struct, frozen=True):
     """0 turns a limit off. A tenant gets at most burst + rate · W in any window W."""
 
     qps: float

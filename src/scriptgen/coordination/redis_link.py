@@ -19,6 +19,7 @@ from enum import StrEnum
 from importlib import resources
 from typing import Any
 
+import msgspec
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
@@ -47,8 +48,7 @@ MAX_DOUBTS = 4096
 ABSENCES_TO_FORGET = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(msgspec.Struct, frozen=True):
     """A Lua script and its SHA-1, by which the server caches it."""
 
     text: str

@@ -1,6 +1,6 @@
 """Canonical JSON: one byte string for one value, the base of checksums and fingerprints.
 
-Keys are sorted, no insignificant white space, UTF-8. Dataclasses are encoded by their fields.
+Keys are sorted, no insignificant white space, UTF-8. Structs are encoded by their fields.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def from_json(data: bytes | str, kind: type[T]) -> T:
     """Decode and validate; raises `msgspec.ValidationError` when the data does not have the type's shape."""
     decoder = _decoders.get(kind)
     if decoder is None:
-        # Two threads that build decoders of one dataclass at once crash the interpreter (msgspec 0.22).
+        # Two threads that build decoders of one type at once crash the interpreter (msgspec 0.22).
         with _building:
             decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     decoded: T = decoder.decode(data)

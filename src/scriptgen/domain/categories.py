@@ -6,19 +6,18 @@ that each list keeps is stated at the fields, so that prompts and phrase banks c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
 import msgspec
+from msgspec.structs import replace
 
 from .profile import StyleProfile
 
 OTHER = "其他"
 
 
-@dataclass(frozen=True, slots=True)
-class GenericStyle:
+class GenericStyle(msgspec.Struct, frozen=True):
     """How a typical host of the category speaks; the numbers of `StyleProfile`."""
 
     formality: float
@@ -29,8 +28,7 @@ class GenericStyle:
     exclamation: float
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryKnowledge:
+class CategoryKnowledge(msgspec.Struct, frozen=True):
     """Knowledge of a category, or of one of its subtypes after `for_product`.
 
     `pains` are predicates without a subject (你是不是也<pain>), `moments` fit before 的时候, `shows` are
@@ -70,8 +68,7 @@ class CategoryKnowledge:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Subtype:
+class Subtype(msgspec.Struct, frozen=True):
     """A kind of product within a category, recognised by `cues` in the product's name."""
 
     name: str

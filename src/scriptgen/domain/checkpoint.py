@@ -6,9 +6,10 @@ the checksum of the one before, and the checksum covers the whole record includi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from .canonical import canonical_json, sha256_hex
 from .session import SessionKey
@@ -38,8 +39,7 @@ class CheckpointStatus(StrEnum):
 _UNFINISHED = frozenset({CheckpointStatus.ACCEPTED, CheckpointStatus.RUNNING, CheckpointStatus.RESUMED})
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointHeader:
+class CheckpointHeader(msgspec.Struct, frozen=True):
     """A record without its state. `stages` lists all stages that share this append, oldest first;
     `stage` is the last of them; `next_stage` is "" after the end. `create_time` is in µs since the epoch.
     """
@@ -59,8 +59,7 @@ class CheckpointHeader:
     create_time: int
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointRecord:
+class CheckpointRecord(msgspec.Struct, frozen=True):
     """A header, the workflow state as canonical JSON, and the checksum over both."""
 
     tenant_id: str

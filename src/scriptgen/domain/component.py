@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 
 class ComponentState(StrEnum):
@@ -12,11 +13,10 @@ class ComponentState(StrEnum):
     DOWN = "DOWN"
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentStatus:
+class ComponentStatus(msgspec.Struct, frozen=True):
     """`name` is one of the contract's (`session_store`, `llm.primary`, …); `backend` what serves it now."""
 
     name: str
     state: ComponentState
     backend: str
-    details: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = msgspec.field(default_factory=dict)

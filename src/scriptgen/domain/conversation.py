@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from .intent import Intent, PendingRequest, Slots
 from .session import Product, Script, Session
 from .vocabulary import GenerationStatus
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryTurn:
+class HistoryTurn(msgspec.Struct, frozen=True):
     """One earlier exchange. `reply` is what the operator saw (script text or answer); `intent` is None when
     only the raw texts are known (stateless recognition).
     """
@@ -23,21 +22,19 @@ class HistoryTurn:
     status: GenerationStatus = GenerationStatus.COMPLETED
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationContext:
+class ConversationContext(msgspec.Struct, frozen=True):
     """Everything that may change what a query means. `history` is oldest first and bounded."""
 
     category: str = ""
     influencer_name: str = ""
-    product: Product = field(default_factory=Product)
-    slots: Slots = field(default_factory=Slots)
+    product: Product = msgspec.field(default_factory=Product)
+    slots: Slots = msgspec.field(default_factory=Slots)
     history: tuple[HistoryTurn, ...] = ()
     pending: PendingRequest | None = None
     summary: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Understanding:
+class Understanding(msgspec.Struct, frozen=True):
     """An intent and the query rewritten so that it stands alone (references and inherited slots spelled
     out).
     """

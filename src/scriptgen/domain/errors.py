@@ -24,20 +24,19 @@ The message is a plain sentence for people: no ids of other tenants, no internal
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class FieldViolation:
+
+class FieldViolation(msgspec.Struct, frozen=True):
     """One wrong field. `field` is its path in the request (`influencer.style.formality`)."""
 
     field: str
     description: str
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaViolation:
+class QuotaViolation(msgspec.Struct, frozen=True):
     """Which limit refused: `subject` is a limit's name (`qps`, `tokens_per_minute`, `concurrency`)."""
 
     subject: str

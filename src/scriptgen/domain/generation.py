@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from .intent import Clarification, Intent
 from .quality import QualityReport
@@ -11,8 +12,7 @@ from .session import Product, Script, SessionKey
 from .vocabulary import GenerationStatus, Stage
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationParameters:
+class GenerationParameters(msgspec.Struct, frozen=True):
     """Sampling wishes; None leaves the choice to the service."""
 
     temperature: float | None = None
@@ -21,8 +21,7 @@ class GenerationParameters:
     target_characters: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationRequest:
+class GenerationRequest(msgspec.Struct, frozen=True):
     """A validated request. `request_id` is always set; `explicit_id` tells whether the caller chose it.
 
     `deduplicate` is true when a stored result of the same id may answer it.
@@ -33,14 +32,13 @@ class GenerationRequest:
     query: str
     request_id: str
     trace_id: str
-    parameters: GenerationParameters = field(default_factory=GenerationParameters)
+    parameters: GenerationParameters = msgspec.field(default_factory=GenerationParameters)
     product: Product | None = None
     explicit_id: bool = False
     deduplicate: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Tokens of all model calls of a generation; `estimated` when a backend did not report them."""
 
     prompt_tokens: int = 0
@@ -59,8 +57,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationResult:
+class GenerationResult(msgspec.Struct, frozen=True):
     """What a finished generation says. `stage_seconds` maps stage names to seconds spent in them."""
 
     request_id: str
@@ -72,13 +69,13 @@ class GenerationResult:
     intent: Intent | None = None
     quality: QualityReport | None = None
     clarification: Clarification | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = msgspec.field(default_factory=Usage)
     backend: str = ""
     model: str = ""
     attempts: int = 0
     replayed: bool = False
     resumed: bool = False
-    stage_seconds: dict[str, float] = field(default_factory=dict)
+    stage_seconds: dict[str, float] = msgspec.field(default_factory=dict)
     checkpoint_version: int = 0
     warnings: tuple[str, ...] = ()
 
@@ -91,24 +88,21 @@ class ResetReason(StrEnum):
     GENERATION_RESUMED = "GENERATION_RESUMED"
 
 
-@dataclass(frozen=True, slots=True)
-class StageChanged:
+class StageChanged(msgspec.Struct, frozen=True):
     """The generation entered `stage`; `attempt` counts regenerations from 0."""
 
     stage: Stage
     attempt: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptDelta:
+class ScriptDelta(msgspec.Struct, frozen=True):
     """Text that passed the streaming guard, to be appended to script `script_index`."""
 
     script_index: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptReset:
+class ScriptReset(msgspec.Struct, frozen=True):
     """Everything shown of script `script_index` is void; it is being written again."""
 
     script_index: int
@@ -119,8 +113,7 @@ class ScriptReset:
 GenerationEvent = StageChanged | ScriptDelta | ScriptReset | Clarification | QualityReport | GenerationResult
 
 
-@dataclass(frozen=True, slots=True)
-class SequencedEvent:
+class SequencedEvent(msgspec.Struct, frozen=True):
     """An event with its place in the stream: 1, 2, … without gaps."""
 
     sequence: int

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 ADMIN_ROLE = "admin"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """An authenticated caller. Empty allow-lists allow everything; None limits use the service's defaults.
 
     `qps` is requests per second, `tokens_per_minute` counts prompt and completion tokens.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from .vocabulary import IntentType
 
 
-@dataclass(frozen=True, slots=True)
-class Slots:
+class Slots(msgspec.Struct, frozen=True):
     """Slot values in the terms of domain.vocabulary; "" and () mean not stated.
 
     `product_name`, `selling_points`, `target_name`, `price` and `length` are exact substrings of what was
@@ -26,11 +25,10 @@ class Slots:
     styles: tuple[str, ...] = ()
     price: str = ""
     length: str = ""
-    extra: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True):
     """The result of intent recognition.
 
     `refers_to_turn` is the index of the turn whose script (or clarification) is meant, None when none is.
@@ -43,7 +41,7 @@ class Intent:
 
     type: IntentType
     confidence: float  # 0..1
-    slots: Slots = field(default_factory=Slots)
+    slots: Slots = msgspec.field(default_factory=Slots)
     missing_slots: tuple[str, ...] = ()
     refers_to_turn: int | None = None
     continuation: bool = False
@@ -52,8 +50,7 @@ class Intent:
     tier: str = "rules"
 
 
-@dataclass(frozen=True, slots=True)
-class Clarification:
+class Clarification(msgspec.Struct, frozen=True):
     """A question to the operator. `options` are answers that can be sent back as they are."""
 
     question: str
@@ -61,8 +58,7 @@ class Clarification:
     options: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PendingRequest:
+class PendingRequest(msgspec.Struct, frozen=True):
     """A request that was answered by a clarification and waits for the next turn to complete it."""
 
     turn_index: int

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class StyleProfile:
+class StyleProfile(msgspec.Struct, frozen=True):
     """Features of speech; ratios are 0..1, `avg_sentence_length` is in characters.
 
     `samples` counts the scripts it was learned from; `confidence` grows with them. `revision` is the

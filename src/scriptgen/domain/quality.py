@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Severity(StrEnum):
@@ -14,8 +15,7 @@ class Severity(StrEnum):
     WARN = "WARN"
 
 
-@dataclass(frozen=True, slots=True)
-class QualityIssue:
+class QualityIssue(msgspec.Struct, frozen=True):
     """One finding. `span == text[start:end]`, counted in Unicode code points of the reviewed text.
 
     `type` is a name from the compliance table (`absolute_claim`, …), `unsupported_fact`, or `structure_…`.
@@ -34,8 +34,7 @@ class QualityIssue:
     replacement: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QualityReport:
+class QualityReport(msgspec.Struct, frozen=True):
     """The verdict on one text. `passed` is false exactly when a BLOCK or a structural failure is present."""
 
     passed: bool

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, Final, Literal
@@ -40,8 +39,7 @@ _CHARACTERS = re.compile(r"(\d+)\s*(?:多|来|个)?\s*(?:字|个字|characters|c
 _NUMBER = re.compile(r"\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class SceneElement:
+class SceneElement(msgspec.Struct, frozen=True):
     """One building block of a scene. `cues` are regular expressions; one match shows that it is present.
 
     `needs` names what must have been given before the element can be expected ("" for nothing).
@@ -57,8 +55,7 @@ class SceneElement:
         return any(_compiled(cue).search(text) for cue in self.cues)
 
 
-@dataclass(frozen=True, slots=True)
-class SceneSpec:
+class SceneSpec(msgspec.Struct, frozen=True):
     """A sub_scenario in one form (直播带货, 短视频, 种草文案). `default_characters` is the length when none
     was asked for. `forbidden` elements may appear only if what they need was given.
     """

@@ -7,23 +7,21 @@ of 10. Times are microseconds since the Unix epoch, UTC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from .intent import Intent, PendingRequest, Slots
 from .quality import QualityReport
 from .vocabulary import GenerationStatus
 
 
-@dataclass(frozen=True, slots=True)
-class SessionKey:
+class SessionKey(msgspec.Struct, frozen=True):
     """The only way to name a session: the tenant is part of every storage key."""
 
     tenant_id: str
     session_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(msgspec.Struct, frozen=True):
     """What is sold. The only source of numbers, materials, certificates and prices in a script."""
 
     product_id: str = ""
@@ -31,11 +29,10 @@ class Product:
     brand: str = ""
     price: str = ""
     selling_points: tuple[str, ...] = ()
-    facts: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(msgspec.Struct, frozen=True):
     """How an influencer speaks. None means not given; ratios are 0..1, sentence length is in characters."""
 
     tone: str = ""
@@ -46,20 +43,18 @@ class Style:
     interaction: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Influencer:
+class Influencer(msgspec.Struct, frozen=True):
     """The person who will read the script aloud (达人)."""
 
     influencer_id: str = ""
     name: str = ""
     platform: str = ""
-    style: Style = field(default_factory=Style)
+    style: Style = msgspec.field(default_factory=Style)
     audience: str = ""
     sample_scripts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(msgspec.Struct, frozen=True):
     """One written script. `version` counts the scripts of the session from 1."""
 
     script_id: str
@@ -77,8 +72,7 @@ class Script:
     create_time: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """One query and what came of it. `reply` never repeats a script."""
 
     turn_index: int
@@ -91,8 +85,7 @@ class Turn:
     create_time: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SessionHead:
+class SessionHead(msgspec.Struct, frozen=True):
     """Everything of a session but its turns and scripts; written under compare-and-set on `revision`.
 
     `applied_version` is the newest checkpoint whose result this head already contains: a terminal record
@@ -102,10 +95,10 @@ class SessionHead:
     tenant_id: str
     session_id: str
     user_id: str = ""
-    influencer: Influencer = field(default_factory=Influencer)
+    influencer: Influencer = msgspec.field(default_factory=Influencer)
     category: str = ""
-    product: Product = field(default_factory=Product)
-    slots: Slots = field(default_factory=Slots)
+    product: Product = msgspec.field(default_factory=Product)
+    slots: Slots = msgspec.field(default_factory=Slots)
     revision: int = 1
     last_status: GenerationStatus | None = None
     turn_count: int = 0
@@ -122,8 +115,7 @@ class SessionHead:
         return SessionKey(self.tenant_id, self.session_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """A head with turns (oldest first) and the scripts those turns wrote, possibly only the newest."""
 
     head: SessionHead
@@ -131,8 +123,7 @@ class Session:
     scripts: tuple[Script, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SessionWrite:
+class SessionWrite(msgspec.Struct, frozen=True):
     """One atomic change: the new head if the stored revision is `expected_revision`, plus rows to add.
 
     `head.revision` must be `expected_revision + 1`. Turns are keyed by index, scripts by id; a script that is

@@ -4,8 +4,9 @@ writer can both be made from.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from .generation import Usage
 from .profile import StyleProfile
@@ -22,8 +23,7 @@ class TaskKind(StrEnum):
     TRANSLATE = "TRANSLATE"  # `source_text` in another style, form, dialect or language
 
 
-@dataclass(frozen=True, slots=True)
-class WritingTask:
+class WritingTask(msgspec.Struct, frozen=True):
     """One script to write. All texts are data, never instructions to the service.
 
     `target_characters` 0 means the scene's own length. `seed` makes the template writer's choices: the same
@@ -39,10 +39,10 @@ class WritingTask:
     sub_scenario: str = ""
     event: str = ""
     styles: tuple[str, ...] = ()
-    product: Product = field(default_factory=Product)
+    product: Product = msgspec.field(default_factory=Product)
     influencer_name: str = ""
     audience: str = ""
-    profile: StyleProfile = field(default_factory=StyleProfile)
+    profile: StyleProfile = msgspec.field(default_factory=StyleProfile)
     source_text: str = ""
     avoid: tuple[str, ...] = ()
     forbidden_terms: tuple[str, ...] = ()  # the old product's names and facts after a product switch
@@ -53,8 +53,7 @@ class WritingTask:
     fixed_text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SkillPlan:
+class SkillPlan(msgspec.Struct, frozen=True):
     """What a skill decided: scripts to write, or a reply, or (for an answer) a question for the model.
 
     `reply` is shown to the operator. With tasks it stands beside the scripts. `usage` counts the tokens of
@@ -64,4 +63,4 @@ class SkillPlan:
     tasks: tuple[WritingTask, ...] = ()
     reply: str = ""
     warnings: tuple[str, ...] = ()
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = msgspec.field(default_factory=Usage)

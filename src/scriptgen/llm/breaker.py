@@ -10,8 +10,9 @@ permit says how it went. What counts as a fault is written down at `LLMCallError
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class BreakerState(StrEnum):
@@ -20,8 +21,7 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half_open"
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerSettings:
+class BreakerSettings(msgspec.Struct, frozen=True):
     """`fault_threshold` faults in a row open it for `open_seconds`, doubled each time a probe fails, up to
     `max_open_seconds`. Half open, `probes` calls may run. Once they succeed, slow start: twice as many calls
     at once as probes, one more with every success, no limit after `slow_start_calls`.

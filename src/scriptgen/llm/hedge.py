@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from .attempt import Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class HedgeSettings:
+class HedgeSettings(msgspec.Struct, frozen=True):
     """Wait `after` seconds for the first text; at most `share` of all calls are made twice."""
 
     enabled: bool = False

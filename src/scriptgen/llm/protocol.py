@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from scriptgen.domain.component import ComponentStatus
 from scriptgen.domain.generation import Usage
 from scriptgen.domain.writing import WritingTask
 
 
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
+class ChatMessage(msgspec.Struct, frozen=True):
     role: str  # system, user or assistant
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionRequest:
+class CompletionRequest(msgspec.Struct, frozen=True):
     """One call. `task` lets the template backend write without reading a prompt; it is None for calls that
     only a model can answer (intent recognition, free questions). `deadline` is on the event loop's clock
     (`loop.time()`), None for no bound but the backend's own. `json_schema` asks for constrained output.
@@ -35,31 +34,27 @@ class CompletionRequest:
     deadline: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BackendChosen:
+class BackendChosen(msgspec.Struct, frozen=True):
     """A backend's stream has begun: what follows is written by it alone."""
 
     backend: str
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class TextDelta:
+class TextDelta(msgspec.Struct, frozen=True):
     """New text, everything that was there at one read. Never empty."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class BackendSwitched:
+class BackendSwitched(msgspec.Struct, frozen=True):
     """All text so far is void: `failed` gave up because of `reason` and another backend begins."""
 
     failed: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """The stream ended as it should. `finish_reason` is "stop" or "length"."""
 
     finish_reason: str
@@ -73,13 +68,12 @@ class Completed:
 CompletionEvent = BackendChosen | TextDelta | BackendSwitched | Completed
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(msgspec.Struct, frozen=True):
     """A whole answer, for callers that do not stream."""
 
     text: str
     completed: Completed
-    switched: tuple[BackendSwitched, ...] = field(default_factory=tuple)
+    switched: tuple[BackendSwitched, ...] = msgspec.field(default_factory=tuple)
 
 
 class LLMBackend(Protocol):

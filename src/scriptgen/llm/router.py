@@ -12,8 +12,10 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.component import ComponentState, ComponentStatus
 from scriptgen.domain.observer import Observer
@@ -41,26 +43,23 @@ _FIRST_PAUSE: Final = 0.1
 _TEMPLATE_RESERVE: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class RetrySettings:
+class RetrySettings(msgspec.Struct, frozen=True):
     """One backend is called again at most `retries` times, and only while `budget_seconds` are not over."""
 
     budget_seconds: float = 3.0
     retries: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class RouterSettings:
+class RouterSettings(msgspec.Struct, frozen=True):
     """`fallback_enabled` False leaves the primary alone."""
 
     fallback_enabled: bool = True
-    retry: RetrySettings = field(default_factory=RetrySettings)
-    breaker: BreakerSettings = field(default_factory=BreakerSettings)
-    hedge: HedgeSettings = field(default_factory=HedgeSettings)
+    retry: RetrySettings = msgspec.field(default_factory=RetrySettings)
+    breaker: BreakerSettings = msgspec.field(default_factory=BreakerSettings)
+    hedge: HedgeSettings = msgspec.field(default_factory=HedgeSettings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(msgspec.Struct, frozen=True):
     role: str
     backend: LLMBackend
     breaker: Breaker

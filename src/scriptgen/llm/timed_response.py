@@ -7,10 +7,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import aiohttp
+import msgspec
 
 from scriptgen.domain.generation import Usage
 
@@ -37,8 +37,7 @@ _USAGE_GRACE: Final = 1.0
 _EOF_GRACE: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Timers:
+class Timers(msgspec.Struct, frozen=True):
     """Seconds. `connect` bounds the wait for a connection, `first_token` runs from the start of the call to
     its first text, `idle` between chunks, `total` over all. The caller's deadline cuts each of them.
     """

@@ -5,7 +5,7 @@ Rules answer first; only a question they do not know goes to the model. The repl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from scriptgen.agents.answer import AnswerAgent
 from scriptgen.domain.intent import Intent
@@ -17,12 +17,11 @@ from .protocol import SkillContext
 from .tasks import category_of
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerSkill:
+class AnswerSkill(msgspec.Struct, frozen=True):
     """`answers` asks the model; None where only the template writer is configured."""
 
     answers: AnswerAgent | None = None
-    book: AnswerBook = field(default_factory=AnswerBook.packaged)
+    book: AnswerBook = msgspec.field(default_factory=AnswerBook.packaged)
     name: str = "answer"
     display_name: str = "答疑"
     description: str = "回答怎么写、哪些词不能说、各环节讲什么、这个服务能做什么；不相干的话题礼貌带过。"

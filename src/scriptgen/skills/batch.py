@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import product as combinations
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.intent import Intent
 from scriptgen.domain.session import Product
@@ -35,8 +37,7 @@ _EACH: Final = re.compile(r"各|每")
 _DEFAULT_VERSIONS: Final = 3  # 多来几版
 
 
-@dataclass(frozen=True, slots=True)
-class BatchSkill:
+class BatchSkill(msgspec.Struct, frozen=True):
     name: str = "batch"
     display_name: str = "批量写话术"
     description: str = "一次写全套八个环节，或几个环节、几个商品、几个版本，最多10条。"
@@ -60,8 +61,7 @@ class BatchSkill:
         return SkillPlan(tasks=tasks, reply=_reply(kept), warnings=warnings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(msgspec.Struct, frozen=True):
     """One script of the batch; `version` is 0 where only one of its kind is written."""
 
     sub_scenario: str

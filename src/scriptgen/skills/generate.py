@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.intent import Intent
 from scriptgen.domain.vocabulary import IntentType
@@ -12,8 +13,7 @@ from .protocol import SkillContext
 from .tasks import MAX_AVOIDED, earlier_versions, new_length, task_for
 
 
-@dataclass(frozen=True, slots=True)
-class GenerateSkill:
+class GenerateSkill(msgspec.Struct, frozen=True):
     name: str = "generate"
     display_name: str = "写话术"
     description: str = "按品类、商品、环节和主播风格写一段能直接念的话术；说“再来一段”就换个开头再写一版。"

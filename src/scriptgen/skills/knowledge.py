@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
@@ -35,8 +34,7 @@ class _Texts(msgspec.Struct, frozen=True):
     unknown: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerBook:
+class AnswerBook(msgspec.Struct, frozen=True):
     """The packaged answers, selected by pattern."""
 
     texts: _Texts

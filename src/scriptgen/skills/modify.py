@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.intent import Intent
 from scriptgen.domain.session import Script
@@ -23,8 +25,7 @@ _HALF: Final = re.compile(r"(?:砍|缩短?|减|删)(?:掉|去|到|成)?(?:一半
 _PART: Final = re.compile(r"第.{1,3}[段句]|开头|结尾|中间|那句|这句|那段")
 
 
-@dataclass(frozen=True, slots=True)
-class ModifySkill:
+class ModifySkill(msgspec.Struct, frozen=True):
     name: str = "modify"
     display_name: str = "改话术"
     description: str = "在已有话术上改一处：换开头、加一句、删一句、缩短、换商品名、换称呼，其余保持原样。"

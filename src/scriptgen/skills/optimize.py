@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.intent import Intent
 from scriptgen.domain.vocabulary import IntentType
@@ -13,8 +14,7 @@ from .tasks import asked_length, task_for
 from .versions import source_script
 
 
-@dataclass(frozen=True, slots=True)
-class OptimizeSkill:
+class OptimizeSkill(msgspec.Struct, frozen=True):
     name: str = "optimize"
     display_name: str = "润色话术"
     description: str = "让已有话术更口语、更有感染力、更紧凑或更专业，事实和价格不动。"

@@ -5,8 +5,9 @@ A skill plans; it neither writes scripts nor stores anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from scriptgen.agents.answer import LanguageModel
 from scriptgen.domain.conversation import ConversationContext
@@ -20,8 +21,7 @@ from scriptgen.domain.writing import SkillPlan
 from .product import effective_product
 
 
-@dataclass(frozen=True, slots=True)
-class SkillContext:
+class SkillContext(msgspec.Struct, frozen=True):
     """One request, understood. `request_product` is the request's own, over the session's.
 
     `seed` is the same for every attempt at the same request. `model` serves skills that ask it themselves;
@@ -34,8 +34,8 @@ class SkillContext:
     conversation: ConversationContext
     session: SessionHead
     request_product: Product | None = None
-    profile: StyleProfile = field(default_factory=StyleProfile)
-    parameters: GenerationParameters = field(default_factory=GenerationParameters)
+    profile: StyleProfile = msgspec.field(default_factory=StyleProfile)
+    parameters: GenerationParameters = msgspec.field(default_factory=GenerationParameters)
     request_id: str = ""
     seed: str = ""
     model: LanguageModel | None = None
@@ -76,8 +76,7 @@ class Skill(Protocol):
     async def plan(self, context: SkillContext) -> SkillPlan: ...
 
 
-@dataclass(frozen=True, slots=True)
-class SkillDescription:
+class SkillDescription(msgspec.Struct, frozen=True):
     """A line of ListSkills."""
 
     name: str

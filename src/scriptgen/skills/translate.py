@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.intent import Intent
 from scriptgen.domain.vocabulary import IntentType
@@ -20,8 +22,7 @@ _FOREIGN_LANGUAGE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TranslateSkill:
+class TranslateSkill(msgspec.Struct, frozen=True):
     name: str = "translate"
     display_name: str = "转换话术"
     description: str = "把已有话术换成另一种风格、体裁、方言、语言，或换成另一位主播的口吻。"

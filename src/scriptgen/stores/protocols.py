@@ -7,9 +7,10 @@ store's own time bound; none waits for ever.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
+
+import msgspec
 
 from scriptgen.domain.checkpoint import CheckpointHeader, CheckpointRecord
 from scriptgen.domain.component import ComponentStatus
@@ -18,8 +19,7 @@ from scriptgen.domain.profile import StyleProfile
 from scriptgen.domain.session import Session, SessionHead, SessionKey, SessionWrite
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFilter:
+class SessionFilter(msgspec.Struct, frozen=True):
     """Which sessions a listing shows; `user_id` None shows every user's, else that user's and those without
     an owner.
     """
@@ -29,8 +29,7 @@ class SessionFilter:
     influencer_name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPage:
+class SessionPage(msgspec.Struct, frozen=True):
     """One page, newest first. `next_cursor` is "" at the end; it is opaque and stable under writes."""
 
     heads: tuple[SessionHead, ...]
@@ -64,16 +63,14 @@ class SessionStore(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """What a request must know of the log: its newest record, and the newest record of the request itself."""
 
     latest: CheckpointRecord | None
     found: CheckpointRecord | None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedSession:
+class OpenedSession(msgspec.Struct, frozen=True):
     """A session together with what `Opened` says of its log."""
 
     session: Session | None
@@ -163,8 +160,7 @@ class RelayEnd(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True)
-class RelayBatch:
+class RelayBatch(msgspec.Struct, frozen=True):
     """Events of a running generation, one after the other; none is only a sign of life.
 
     `run` is the version of the record that began this run, so a later one, which took the session over, is
@@ -180,8 +176,7 @@ class RelayBatch:
     ended: RelayEnd | None
 
 
-@dataclass(frozen=True, slots=True)
-class RelayedPart:
+class RelayedPart(msgspec.Struct, frozen=True):
     """What was published of a request. `events` are those after the sequence asked for, at most a few
     hundred; `first` and `last` are the sequences that are there; `silent_seconds` counts from the last sign
     of life, by the relay's own clock.

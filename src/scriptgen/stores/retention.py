@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(msgspec.Struct, frozen=True):
     """Limits of every backend; the defaults suit one worker.
 
     `max_turns` and `max_checkpoints` are per session: the oldest turns (with their scripts) go with every

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from scriptgen.domain.conversation import ConversationContext, conversation_of
 from scriptgen.domain.identity import Principal
@@ -16,8 +17,7 @@ from .run import Workshop
 from .sessions import Sessions, session_not_found
 
 
-@dataclass(frozen=True, slots=True)
-class Recognized:
+class Recognized(msgspec.Struct, frozen=True):
     """An intent, and what the service would ask when something is missing."""
 
     intent: Intent

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass
+
+import msgspec
 
 from scriptgen.agents.script import ScriptAgent, Text, Withdrawn, Written, feedback_line
 from scriptgen.domain.generation import GenerationParameters, ScriptDelta, ScriptReset, Usage
@@ -19,8 +20,7 @@ TEMPLATE_WARNING = "模型暂时不可用，这一版由模板写成。"
 _TOKENS_PER_CHARACTER = 0.75
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenDraft:
+class WrittenDraft(msgspec.Struct, frozen=True):
     """A draft and its cost; `degraded` when a weaker means than configured wrote it."""
 
     draft: Draft

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
@@ -74,8 +73,7 @@ class CancelCause(Enum):
     SHUTDOWN = "shutdown"
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(msgspec.Struct, frozen=True):
     """What every generation of an instance needs. `learn` is told what a finished request really used, so
     that the next one is estimated better.
     """

@@ -9,8 +9,10 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from typing import Final, Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import CheckpointRecord, CheckpointStatus
 from scriptgen.domain.errors import DrainingError, LeaseLostError, NotFoundError
@@ -36,8 +38,7 @@ _REMOTE_POLL_SECONDS: Final = 0.1
 _RETAINED_CHANNELS: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class StreamLimits:
+class StreamLimits(msgspec.Struct, frozen=True):
     """`reconnect_grace_seconds`: how long a generation runs on when nobody listens, 0: not at all."""
 
     flush_seconds: float

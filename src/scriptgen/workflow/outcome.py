@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from scriptgen.domain.conversation import HistoryTurn
 from scriptgen.domain.generation import GenerationResult, Usage

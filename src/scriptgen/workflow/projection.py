@@ -5,7 +5,7 @@ Pure functions. The same merge serves the commit, the roll-forward after a crash
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import CheckpointRecord
 from scriptgen.domain.session import SessionHead, SessionWrite

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from scriptgen.domain.errors import DrainingError, StoreUnavailableError
 from scriptgen.domain.generation import GenerationResult, SequencedEvent

@@ -6,7 +6,8 @@ is used twice for different things.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import CheckpointRecord
 from scriptgen.domain.errors import (
@@ -29,8 +30,7 @@ _ERRORS: dict[str, type[ScriptgenError]] = {
 _MICROSECONDS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
+class StoredAnswer(msgspec.Struct, frozen=True):
     """A result or a failure; exactly one is set. `stages` are those the generation passed."""
 
     result: GenerationResult | None

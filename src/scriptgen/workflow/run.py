@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
+
+import msgspec
 
 from scriptgen.agents.intent import IntentAgent
 from scriptgen.agents.profile import ProfileAgent
@@ -25,8 +27,7 @@ from .journal import Journal
 from .state import WorkflowState
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowLimits:
+class WorkflowLimits(msgspec.Struct, frozen=True):
     """`history_token_budget` bounds what of the conversation reaches a prompt."""
 
     quality_max_retries: int
@@ -34,8 +35,7 @@ class WorkflowLimits:
     history_window_turns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
+class Workshop(msgspec.Struct, frozen=True):
     """The agents and skills of one service instance, shared by all its generations.
 
     `writer` writes through the configured backends; `last_resort` only with the template writer, None when
@@ -52,7 +52,7 @@ class Workshop:
     limits: WorkflowLimits
     primary_backend: str
     observer: Observer
-    failpoints: Failpoints = field(default_factory=Failpoints)
+    failpoints: Failpoints = msgspec.field(default_factory=Failpoints)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.canonical import canonical_json, sha256_hex
 from scriptgen.domain.checkpoint import GENESIS_CHECKSUM, CheckpointHeader, CheckpointRecord
@@ -47,8 +49,7 @@ from .projection import merged, outcome_of, unapplied
 _CONFLICT_RETRIES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class SessionChange:
+class SessionChange(msgspec.Struct, frozen=True):
     """New values for UpdateSession; None leaves the old one."""
 
     influencer: Influencer | None = None
@@ -56,8 +57,7 @@ class SessionChange:
     product: Product | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(msgspec.Struct, frozen=True):
     """The result of walking a chain; `first_bad_version` is 0 when it is whole."""
 
     checked: int

@@ -7,8 +7,10 @@ agents, never in a runner, so that both runners give equal states and equal reco
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.agents.script import feedback_line
 from scriptgen.domain.errors import LLMUnavailableError, PermissionDeniedError
@@ -202,8 +204,7 @@ def next_stage(stage: Stage, state: WorkflowState) -> Stage | None:
     return Stage.SCRIPT_GENERATING if state.unwritten is not None else Stage.QUALITY_CHECKING
 
 
-@dataclass(frozen=True, slots=True)
-class StageSpec:
+class StageSpec(msgspec.Struct, frozen=True):
     """`durable` tells from the state it left whether the stage must be recorded before going on: whatever
     cost a model call. `then` is the only
     successor of a stage that did not end the generation, None where the state decides.

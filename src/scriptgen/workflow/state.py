@@ -5,11 +5,11 @@ Clients, stores and the event channel are not here; they travel in the run (work
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 import msgspec.structs
+from msgspec.structs import replace
 
 from scriptgen.domain.canonical import canonical_json, from_json
 from scriptgen.domain.generation import GenerationRequest, GenerationResult, Usage
@@ -20,8 +20,7 @@ from scriptgen.domain.vocabulary import GenerationStatus, Stage
 from scriptgen.domain.writing import WritingTask
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """One written text of a task. `complete` is false when the writer gave up before the end; `notes` then
     say why, for the next attempt.
     """
@@ -34,8 +33,7 @@ class Draft:
     quality: QualityReport | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TurnOutcome:
+class TurnOutcome(msgspec.Struct, frozen=True):
     """What a finished turn changes in its session. It is merged into whatever head is stored by then, so a
     change made meanwhile (UpdateSession) is kept.
 
@@ -45,9 +43,9 @@ class TurnOutcome:
     status: GenerationStatus
     turn: Turn | None = None
     scripts: tuple[Script, ...] = ()
-    slots: Slots = field(default_factory=Slots)
+    slots: Slots = msgspec.field(default_factory=Slots)
     category: str = ""
-    product: Product = field(default_factory=Product)
+    product: Product = msgspec.field(default_factory=Product)
     switched: bool = False
     pending: PendingRequest | None = None
     summary: str = ""
@@ -55,8 +53,7 @@ class TurnOutcome:
     script_count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StoredError:
+class StoredError(msgspec.Struct, frozen=True):
     """A failure that would come again, kept so that a retry is answered the same way."""
 
     code: str

@@ -7,8 +7,10 @@ import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import CheckpointRecord
 from scriptgen.domain.session import SessionKey
@@ -35,8 +37,7 @@ from scriptgen.stores.sqlite import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
+class Stores(msgspec.Struct, frozen=True):
     """One instance's way to the data."""
 
     sessions: SessionStore
@@ -44,8 +45,7 @@ class Stores:
     profiles: ProfileStore
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(msgspec.Struct, frozen=True):
     """`other` is a second instance on the same data. `corrupt(key, version, part)` changes a stored record's
     "state" or "header" behind the store's back.
     """

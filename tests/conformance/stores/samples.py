@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import (
     GENESIS_CHECKSUM,
@@ -38,7 +38,7 @@ def head(
         revision=revision,
         create_time=create_time,
     )
-    return replace(whole, **fields)  # type: ignore[arg-type]
+    return replace(whole, **fields)
 
 
 def turn(index: int, query: str = "再来一段") -> Turn:
@@ -56,7 +56,7 @@ def new_session(key: SessionKey = KEY, *, turns: int = 0, **fields: object) -> S
 
 def next_write(before: SessionHead, *, turns: tuple[int, ...] = (), **fields: object) -> SessionWrite:
     """The write that follows `before`, with the given turns and a script for each."""
-    after = replace(before, revision=before.revision + 1, **fields)  # type: ignore[arg-type]
+    after = replace(before, revision=before.revision + 1, **fields)
     return SessionWrite(after, before.revision, tuple(map(turn, turns)), tuple(map(script, turns)))
 
 

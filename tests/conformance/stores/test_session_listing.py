@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.domain.session import Influencer, SessionKey, SessionWrite
 from scriptgen.stores.protocols import SessionFilter

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.agents.profile import STORE_WARNING, ProfileAgent, profile_of_style
 from scriptgen.agents.profile_merge import blend, confidence_of, with_stated

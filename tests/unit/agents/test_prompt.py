@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.agents.prompt import answer_messages, build_messages, data
 from scriptgen.domain.conversation import ConversationContext

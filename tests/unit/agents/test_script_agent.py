@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scriptgen.agents.script import ScriptAgent, Text, Withdrawn, WriteEvent, Written
 from scriptgen.compliance.checker import ComplianceChecker

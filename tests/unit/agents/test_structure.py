@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.agents.structure import check_form, check_structure, thin_below
 from scriptgen.domain.quality import QualityIssue, Severity

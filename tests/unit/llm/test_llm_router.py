@@ -7,9 +7,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.domain.component import ComponentState, ComponentStatus
 from scriptgen.domain.generation import Usage

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.agents.answer import AnswerAgent
 from scriptgen.compliance.checker import ComplianceChecker

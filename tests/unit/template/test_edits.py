@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.compliance.checker import ComplianceChecker
 from scriptgen.domain.profile import StyleProfile
@@ -31,7 +31,7 @@ def ask(
     task = WritingTask(
         kind=kind, instruction=instruction, source_text=source, category="服饰", product=HOODIE, seed="1"
     )
-    return edit(replace(task, **changes))  # type: ignore[arg-type]
+    return edit(replace(task, **changes))
 
 
 def kept(text: str) -> list[str]:

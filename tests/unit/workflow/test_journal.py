@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import GENESIS_CHECKSUM, CheckpointRecord, CheckpointStatus
 from scriptgen.domain.errors import LeaseLostError, RevisionConflictError, StoreUnavailableError

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import GENESIS_CHECKSUM, CheckpointHeader, CheckpointRecord, sealed
 from scriptgen.domain.checkpoint import CheckpointStatus as Status

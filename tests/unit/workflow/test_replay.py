@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import GENESIS_CHECKSUM, CheckpointHeader, CheckpointRecord, sealed
 from scriptgen.domain.checkpoint import CheckpointStatus as Status

@@ -6,7 +6,8 @@ Holds the cache of model answers. How texts are read is in rules.py, how the mod
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from scriptgen.domain.conversation import ConversationContext, Understanding
 from scriptgen.domain.intent import Clarification, Intent

@@ -6,7 +6,8 @@ Reads words and mentions only; slots, references and inheritance are decided els
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from scriptgen.domain.vocabulary import IntentType
 
@@ -17,8 +18,7 @@ from .lexicon import Mention
 _SHORT_ANSWER, _SMALL_TALK = 20, 60
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """`confidence` is 0..1; `continuation` tells that the words themselves go on from an earlier turn."""
 
     type: IntentType
@@ -26,8 +26,7 @@ class Verdict:
     continuation: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
+class Signals(msgspec.Struct, frozen=True):
     """What the decision is made on. `text` is the stripped instruction; `listed` is the length of the longest
     list of scenes, products or events; `has_script` is about the conversation, `has_source` about the query.
     """

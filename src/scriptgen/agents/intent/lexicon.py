@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 import ahocorasick
+import msgspec
 
 from .text import Normaliser
 
@@ -20,8 +20,7 @@ from .text import Normaliser
 _TERM_KINDS = ("scenario", "sub_scenario", "weak_sub", "event", "style", "category")
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(msgspec.Struct, frozen=True):
     """A known word in a text: `kind` names its list, `value` its canonical value (a product's category)."""
 
     kind: str

@@ -10,8 +10,9 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from scriptgen.domain.conversation import ConversationContext
 from scriptgen.domain.errors import ScriptgenError

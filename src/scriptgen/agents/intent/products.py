@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from .lexicon import Lexicon, Mention
 
 
-@dataclass(frozen=True, slots=True)
-class ProductMention:
+class ProductMention(msgspec.Struct, frozen=True):
     """A product phrase in the text. `category` is "" when its head is unknown."""
 
     start: int

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from scriptgen.domain.intent import Slots
 from scriptgen.domain.vocabulary import REWRITING_INTENTS, WRITING_INTENTS, IntentType
@@ -49,8 +51,7 @@ _REMEMBERED = 1024
 _REMEMBERED_CHARACTERS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What a query says when taken alone. `scene_words` are sub_scenarios that are named, whether they are
     wanted or only point at an earlier script; `person_pronoun` tells that 她 or 这个达人 is used.
     """
@@ -67,8 +68,7 @@ class Reading:
     answer: ProductMention | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Lists:
+class _Lists(msgspec.Struct, frozen=True):
     """Runs of two or more scenes, events or products joined like a list; empty when there is none."""
 
     scenes: list[str]

@@ -8,7 +8,8 @@ slots follow one set of rules whoever read the query.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from scriptgen.domain.conversation import ConversationContext, HistoryTurn
 from scriptgen.domain.intent import Intent, PendingRequest, Slots

@@ -7,7 +7,8 @@ the intent.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _ADDRESS = (
     r"(?:姐妹|家人|宝宝|宝子|宝贝|亲|老铁|兄弟|朋友|宝妈|妈妈|铲屎官|小仙女|粉丝|各位|大家|"
@@ -30,8 +31,7 @@ _QUOTED = re.compile(r'"([^"]{14,})"')
 _MIN_SCRIPT = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True):
     """Half-open ranges of the query: the instruction (with the script cut away) and the pasted script."""
 
     instruction: str  # same length as the query: what belongs to the script is blanked by newlines

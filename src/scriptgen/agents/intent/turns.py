@@ -7,7 +7,8 @@ here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from scriptgen.domain.intent import Slots
 from scriptgen.domain.vocabulary import REWRITING_INTENTS, WRITING_INTENTS, IntentType
@@ -30,8 +31,7 @@ _POINTS_BACK = re.compile(r"那[一]?[段条版篇个]|的那|刚才|刚刚|之�
 _NUMBERS = {c: i + 1 for i, c in enumerate("一二三四五六七八九十")} | {"两": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class TurnState:
+class TurnState(msgspec.Struct, frozen=True):
     """One earlier turn as the next one sees it. `versions` are the script numbers it wrote (from 1)."""
 
     turn_index: int
@@ -51,8 +51,7 @@ class TurnState:
         return self.type in REWRITING_INTENTS or self.type in WRITING_INTENTS
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """`turn` is the turn meant, None when there is none; `absent` tells that a version was named that does
     not exist.
     """

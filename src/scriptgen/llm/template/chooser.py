@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+import msgspec
+
 from .likeness import trigrams
 from .material import Material
 from .phrases import CONSUMABLE, GENERIC, NO_PRODUCT, Phrase, PhraseBook
@@ -44,8 +46,7 @@ _FACT_KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(msgspec.Struct, frozen=True):
     """A chosen sentence and the phrase it was made from."""
 
     element: str

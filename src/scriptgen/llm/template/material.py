@@ -6,8 +6,9 @@ Nothing is invented here: a value that was not given, or that could not be read 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from scriptgen.domain.categories import CategoryKnowledge, knowledge_for
 from scriptgen.domain.scenes import SceneSpec, scene_for
@@ -31,8 +32,7 @@ _FORMAL_STYLES: Final = frozenset({"专业", "高端"})
 _ADDRESSABLE = re.compile(r"^[一-龥]{0,2}(宝妈|姐妹|女生|同学|书友|吃货|老铁|家人|宝子|朋友)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
+class Material(msgspec.Struct, frozen=True):
     """The speakable content of a task. `facts` are (key, value) pairs by their `PhraseBook.fact_kind`."""
 
     scene: SceneSpec

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class EditOutcome:
+class EditOutcome(msgspec.Struct, frozen=True):
     """`changed` is false when the text is the source as it was; `warning` says what could not be done."""
 
     text: str

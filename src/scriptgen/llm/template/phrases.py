@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -30,8 +29,7 @@ _CASUAL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(msgspec.Struct, frozen=True):
     """`tag` is 通用, a style, 无品 or 消耗品. `casual` phrases do not suit formal voices, `live_only`
     ones belong to a live stream, `screen_only` ones to anything seen.
     """
@@ -50,8 +48,7 @@ class Phrase:
         return text.format_map(values)
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A place in a plan: from `least` to `most` phrases of `element`; lower `rank` is filled earlier."""
 
     element: str
@@ -60,15 +57,13 @@ class Position:
     rank: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """Paragraphs of positions, in speaking order."""
 
     paragraphs: tuple[tuple[Position, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PhraseBook:
+class PhraseBook(msgspec.Struct, frozen=True):
     """Everything the template writer can say. `points` maps known selling points to spoken expansions."""
 
     elements: Mapping[str, tuple[Phrase, ...]]

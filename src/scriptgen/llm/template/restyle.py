@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from scriptgen.domain.vocabulary import STYLES
 from scriptgen.domain.writing import WritingTask

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from scriptgen.domain.categories import known_categories, subtypes_of
 from scriptgen.domain.writing import WritingTask

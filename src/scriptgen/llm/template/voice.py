@@ -6,9 +6,10 @@ Changes wording only at the edges; what is said was decided before.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from random import Random
 from typing import Final
+
+import msgspec
 
 from scriptgen.domain.profile import StyleProfile
 
@@ -30,8 +31,7 @@ _LOUD: Final = frozenset(
 _ALREADY_SOFT = re.compile(r"[啦吧吗呢了的字哦呀啊哈嘛呗数步]。$")
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(msgspec.Struct, frozen=True):
     """The delivery of one script, from its styles and the influencer's profile."""
 
     style: str

@@ -8,7 +8,8 @@ bound to that user and the header is ignored, unless its role is admin.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from scriptgen.domain.errors import (
     FieldViolation,

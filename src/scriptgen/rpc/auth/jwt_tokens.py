@@ -6,10 +6,10 @@ Optional: `role`; `user_id`, which binds the token to one end user; `allowed_cat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
+import msgspec
 
 from scriptgen.domain.errors import UnauthenticatedError
 from scriptgen.domain.identity import Principal
@@ -20,8 +20,7 @@ from .names import TENANT_ID, USER_ID
 MAX_TOKEN_CHARACTERS = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRules:
+class TokenRules(msgspec.Struct, frozen=True):
     """`algorithms` are of one key family; empty `issuer` and `audience` are not configured; `leeway` in
     seconds.
     """

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
+import msgspec
 from redis import exceptions
 from redis.asyncio import Redis, RedisCluster
 
@@ -27,8 +27,7 @@ Client = Redis | RedisCluster
 Word = str | bytes | int
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(msgspec.Struct, frozen=True):
     """Lua source and the name under which the server keeps it."""
 
     source: str

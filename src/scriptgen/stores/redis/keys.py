@@ -6,14 +6,14 @@ tag nor move the border between tenant and session, so no tenant can name anothe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import quote
+
+import msgspec
 
 from scriptgen.domain.session import SessionKey
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(msgspec.Struct, frozen=True):
     prefix: str
 
     def of_session(self, key: SessionKey) -> tuple[str, str, str, str]:

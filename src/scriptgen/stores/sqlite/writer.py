@@ -12,8 +12,9 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import msgspec
 
 from scriptgen.domain.errors import StoreUnavailableError
 
@@ -23,14 +24,12 @@ T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(msgspec.Struct, frozen=True):
     change: Change[Any]
     future: asyncio.Future[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(msgspec.Struct, frozen=True):
     job: _Job
     result: Any = None
     error: BaseException | None = None
