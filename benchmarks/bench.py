@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import load, processes
+from benchmarks import growth, load, processes
 from scriptgen.app import langgraph_installed
 
 OUT = Path(__file__).parent / "out"
@@ -117,6 +117,7 @@ def bench(only: str, *, tiny: bool) -> list[Row]:
                 rows[-1].extra["rss_mb"] = service.resident_megabytes()
     rows += _paced(wanted, tiny=tiny)
     rows += _growth(wanted, tiny=tiny)
+    rows += _stored_growth(wanted, tiny=tiny)
     return rows
 
 
@@ -156,19 +157,19 @@ def _paced(wanted: Callable[[str], bool], *, tiny: bool) -> list[Row]:
 def _growth(wanted: Callable[[str], bool], *, tiny: bool) -> list[Row]:
     """CPU per call with little and with much stored."""
     rows: list[Row] = []
-    if not wanted("growth"):
+    if not wanted("growth memory"):
         return rows
     calls, many_turns, many_sessions = (16, 12, 50) if tiny else (400, 500, 20_000)
     with processes.service(LLM_PRIMARY_BACKEND="template", SESSION_MAX_TURNS="1000") as service:
         for name, prepare in (
-            ("growth: fresh", {}),
-            (f"growth: {many_sessions} sessions", {"sessions": many_sessions}),
+            ("growth memory: fresh", {}),
+            (f"growth memory: {many_sessions} sessions", {"sessions": many_sessions}),
         ):
             asyncio.run(load.fill(service.target, **prepare))
             rows.append(measured_row(name, service, load.unary, calls=calls, budget="within 10 %"))
         per_caller = many_turns // CALLERS * CALLERS
         row = measured_row(
-            f"growth: {per_caller} turns each",
+            f"growth memory: {per_caller} turns each",
             service,
             load.unary,
             calls=per_caller * (1 if tiny else CALLERS),
@@ -179,16 +180,40 @@ def _growth(wanted: Callable[[str], bool], *, tiny: bool) -> list[Row]:
     return rows
 
 
+def _stored_growth(wanted: Callable[[str], bool], *, tiny: bool) -> list[Row]:
+    rows: list[Row] = []
+    for backend in ("sqlite", "redis"):
+        if not wanted(f"growth {backend}"):
+            continue
+        for little, much in growth.compare(backend, tiny=tiny):
+            for side in (little, much):
+                measured = side.measured
+                rows.append(
+                    Row(
+                        name=f"growth {backend}: {side.name}",
+                        calls=measured.calls,
+                        failed=measured.failed,
+                        cpu_ms=side.cpu_ms,
+                        per_second=measured.calls / measured.seconds,
+                        p50_ms=_quantile(measured.latencies, 50),
+                        p99_ms=_quantile(measured.latencies, 99),
+                        budget="within 10 %",
+                    )
+                )
+            rows[-1].extra["ratio"] = much.cpu_ms / little.cpu_ms
+    return rows
+
+
 def table(rows: list[Row]) -> str:
     head = (
-        f"{'row':<28}{'calls':>7}{'fail':>6}{'CPU ms':>9}{'/s':>8}{'p50':>8}{'p99':>8}"
+        f"{'row':<34}{'calls':>7}{'fail':>6}{'CPU ms':>9}{'/s':>8}{'p50':>8}{'p99':>8}"
         f"{'first50':>9}{'first99':>9}{'stall':>8}  budget"
     )
     lines = [head]
     for row in rows:
         extra = "  ".join(f"{name}={value:.2f}" for name, value in row.extra.items())
         lines.append(
-            f"{row.name:<28}{row.calls:>7}{row.failed:>6}{row.cpu_ms:>9.2f}{row.per_second:>8.0f}"
+            f"{row.name:<34}{row.calls:>7}{row.failed:>6}{row.cpu_ms:>9.2f}{row.per_second:>8.0f}"
             f"{row.p50_ms:>8.1f}{row.p99_ms:>8.1f}{row.first_delta_p50_ms:>9.1f}{row.first_delta_p99_ms:>9.1f}"
             f"{row.stall_ms:>8.0f}  {row.budget}  {extra}"
         )

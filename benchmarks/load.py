@@ -38,7 +38,15 @@ async def open_sessions(channel: grpc.aio.Channel, count: int) -> list[str]:
 
 async def unary(target: str, *, callers: int, calls: int) -> Measured:
     """`calls` Generate calls over all callers."""
-    measured = Measured()
+    async with grpc.aio.insecure_channel(target) as channel:
+        sessions = await open_sessions(channel, callers)
+        return await generate_in(channel, sessions, calls // callers, Measured())
+
+
+async def generate_in(
+    channel: grpc.aio.Channel, sessions: list[str], calls: int, measured: Measured
+) -> Measured:
+    """`calls` Generate calls in each of `sessions`, all sessions at once, added to `measured`."""
 
     async def caller(stub: generate_pb2_grpc.GenerateServiceAsyncStub, session: str, count: int) -> None:
         for _ in range(count):
@@ -53,12 +61,10 @@ async def unary(target: str, *, callers: int, calls: int) -> Measured:
             measured.calls += 1
             measured.latencies.append(time.perf_counter() - started)
 
-    async with grpc.aio.insecure_channel(target) as channel:
-        stub = generate_pb2_grpc.GenerateServiceStub(channel)
-        sessions = await open_sessions(channel, callers)
-        started = time.perf_counter()
-        await asyncio.gather(*(caller(stub, session, calls // callers) for session in sessions))
-        measured.seconds = time.perf_counter() - started
+    stub = generate_pb2_grpc.GenerateServiceStub(channel)
+    started = time.perf_counter()
+    await asyncio.gather(*(caller(stub, session, calls) for session in sessions))
+    measured.seconds += time.perf_counter() - started
     return measured
 
 

@@ -5,6 +5,8 @@ client is too polite to flood, to stay silent or to stop reading.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -62,6 +64,12 @@ class Http2:
         except (asyncio.IncompleteReadError, ConnectionError):
             return False
         return True
+
+    def vanish(self) -> None:
+        """End the connection with a reset, as a client does whose process dies."""
+        raw = self._writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
 
     async def _frame(self) -> int:
         head = await self._reader.readexactly(9)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,10 @@ class FaultProxy:
         """How many were accepted so far."""
         self.held = 0
         """How many blocks were held back so far."""
+        self.exchanges = 0
+        """How many writes of a client were answered so far, each however many commands it held."""
+        self.idle_talk: Sequence[bytes] = ()
+        """What clients say of themselves; a write of nothing else is not counted."""
         self._upstream = (host, port)
         self._delay = 0.0
         self._refusing = False
@@ -88,9 +93,10 @@ class FaultProxy:
                 return
             replies, upstream = await asyncio.open_connection(*self._upstream)
             self._writers.add(upstream)
+            unanswered = asyncio.Event()
             ends = {
-                asyncio.create_task(self._pump(reader, upstream, replies=False)),
-                asyncio.create_task(self._pump(replies, writer, replies=True)),
+                asyncio.create_task(self._pump(reader, upstream, unanswered, replies=False)),
+                asyncio.create_task(self._pump(replies, writer, unanswered, replies=True)),
             }
             try:
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -106,9 +112,26 @@ class FaultProxy:
                     self._writers.discard(side)
                     side.transport.abort()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, replies: bool) -> None:
+    def _says_something(self, block: bytes) -> bool:
+        for words in self.idle_talk:
+            block = block.replace(words, b"")
+        return bool(block)
+
+    async def _pump(
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        unanswered: asyncio.Event,
+        *,
+        replies: bool,
+    ) -> None:
         with contextlib.suppress(OSError):
             while block := await source.read(CHUNK):
+                if replies and unanswered.is_set():
+                    self.exchanges += 1
+                    unanswered.clear()
+                elif not replies and self._says_something(block):
+                    unanswered.set()
                 if self._delay:
                     self.held += 1
                     await asyncio.sleep(self._delay)

@@ -8,15 +8,14 @@ from __future__ import annotations
 from scriptgen.app import App
 from scriptgen.domain.generation import GenerationRequest
 from scriptgen.metrics import RpcMetrics
-from scriptgen.rpc import convert
+from scriptgen.rpc import incoming, outgoing
 from scriptgen.rpc.auth.api_keys import ApiKeys
 from scriptgen.rpc.auth.authenticator import Authenticator
-from scriptgen.rpc.auth.jwt_tokens import TokenRules, TokenVerifier
-from scriptgen.rpc.auth.key_sources import KeySetFile, KeySetUrl, KeySource, PublicKeyFile, SharedSecret
 from scriptgen.rpc.interceptors.auth import AuthInterceptor
 from scriptgen.rpc.interceptors.call import Call
 from scriptgen.rpc.interceptors.chain import ChainInterceptor, Interceptor
 from scriptgen.rpc.interceptors.errors import ErrorsInterceptor
+from scriptgen.rpc.interceptors.head_start import HeadStartInterceptor
 from scriptgen.rpc.interceptors.inflight import InflightInterceptor
 from scriptgen.rpc.interceptors.observability import ObservabilityInterceptor
 from scriptgen.rpc.interceptors.quota import QuotaInterceptor
@@ -32,7 +31,7 @@ def interceptors(app: App, metrics: RpcMetrics) -> ChainInterceptor:
     settings = app.settings
 
     def generation_request(call: Call) -> GenerationRequest:
-        return convert.generation_request(
+        return incoming.generation_request(
             call.request,
             call.principal,
             trace_id=call.trace_id,
@@ -48,14 +47,15 @@ def interceptors(app: App, metrics: RpcMetrics) -> ChainInterceptor:
         ValidationInterceptor(generation_request),
         ReplayInterceptor(
             app.orchestrator,
-            unary_message=convert.generate_response,
-            stream_message=convert.stream_response,
+            unary_message=outgoing.generate_response,
+            stream_message=outgoing.stream_response,
         ),
+        HeadStartInterceptor(app.eager_lock, app.sessions.open_for),
         QuotaInterceptor(app.limiter, app.tenant_limits, app.estimate),
         InflightInterceptor(app.admission),
         SessionLockInterceptor(app.lock, settings.session_lock_timeout_seconds),
     ]
-    return ChainInterceptor(links)
+    return ChainInterceptor(links, reader_seconds=settings.stream_reader_seconds)
 
 
 def authenticator(settings: Settings) -> Authenticator:
@@ -68,24 +68,7 @@ def authenticator(settings: Settings) -> Authenticator:
     except (OSError, ValueError) as error:
         raise SettingsError(f"API_KEYS_FILE: {error}") from None
     if settings.jwt_configured:
-        rules = TokenRules(
-            settings.accepted_jwt_algorithms,
-            settings.jwt_issuer,
-            settings.jwt_audience,
-            settings.jwt_leeway_seconds,
-        )
-        tokens = TokenVerifier(rules, _key_source(settings))
+        from scriptgen.bearer_tokens import token_verifier  # noqa: PLC0415  - its libraries take 9 MB
+
+        tokens = token_verifier(settings)
     return Authenticator(anonymous_allowed=not settings.production, api_keys=keys, tokens=tokens)
-
-
-def _key_source(settings: Settings) -> KeySource:
-    try:
-        if settings.jwt_public_key_file:
-            return PublicKeyFile(settings.jwt_public_key_file)
-        if settings.jwt_jwks_file:
-            return KeySetFile(settings.jwt_jwks_file)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"JWT_PUBLIC_KEY_FILE or JWT_JWKS_FILE: {error}") from None
-    if settings.jwt_jwks_url:
-        return KeySetUrl(settings.jwt_jwks_url)
-    return SharedSecret(settings.jwt_secret.get_secret_value())

@@ -19,6 +19,10 @@ from typing import Any, Literal, TextIO
 ROOT = "scriptgen"
 #: C0, DEL, C1, line and paragraph separators, and the direction overrides that make text read as another.
 _UNSAFE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+#: gRPC's words for a batch of nothing but writes that its core refused.
+_FAILED_WRITE = re.compile(
+    r'Failed "execute_batch": \((?:<[\w.]*\.Send\w+Operation object at \w+>(?:, |,)?)+\)'
+)
 
 
 def configure_logging(
@@ -34,6 +38,7 @@ def configure_logging(
     Other libraries are heard from WARNING on: the model client logs prompts below that.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(_worth_a_line)
     handler.setFormatter((JsonFormatter if style == "json" else TextFormatter)(trace_id, content=content))
     root = logging.getLogger()
     for old in root.handlers[:]:
@@ -48,6 +53,18 @@ def configure_logging(
 def escape(text: str) -> str:
     """`text` without anything that could break out of its line."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """All but gRPC's tracebacks of writes to clients that left: every dropped connection with a stream on it
+    gives one, and the call is in the access log. What fails otherwise inside of gRPC is told.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not (
+        record.name == "grpc._cython.cygrpc"
+        and type(error).__name__ == "ExecuteBatchError"
+        and _FAILED_WRITE.fullmatch(str(error)) is not None
+    )
 
 
 class _LineFormatter(logging.Formatter):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -13,13 +13,16 @@ from scriptgen.stores.memory import (
     MemorySessionStore,
     MemoryState,
 )
-from scriptgen.stores.protocols import CheckpointStore, ProfileStore, SessionStore
+from scriptgen.stores.protocols import CheckpointStore, EventRelay, ProfileStore, SessionStore
 from scriptgen.stores.retention import Retention
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
     RedisClient = Redis | RedisCluster
+
+#: Longest wait for the event relay: whoever reconnects has waited for the log already.
+_RELAY_SECONDS: Final = 0.25
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -37,11 +40,15 @@ class Stores(msgspec.Struct, frozen=True):
             await self.redis.aclose()
 
 
+#: More than a session can have.
+_ALL_CHECKPOINTS: Final = 2**31 - 1
+
+
 async def open_stores(settings: Settings) -> Stores:
     """Sessions and checkpoints may lie in different backends; profiles lie where sessions do."""
     retention = Retention(
         max_turns=settings.session_max_turns,
-        max_checkpoints=settings.checkpoint_keep,
+        max_checkpoints=settings.checkpoint_keep or _ALL_CHECKPOINTS,
         ttl_seconds=settings.session_ttl_seconds,
     )
     wanted = {settings.session_store, settings.checkpoint_store}
@@ -79,6 +86,21 @@ async def open_stores(settings: Settings) -> Stores:
         checkpoints["redis"] = RedisCheckpointStore(backend, commits_sessions=shared)
     session_store, profile_store = sessions[settings.session_store]
     return Stores(session_store, checkpoints[settings.checkpoint_store], profile_store, redis)
+
+
+def event_relay(settings: Settings, stores: Stores) -> EventRelay | None:
+    """Only where instances may share sessions, and request ids mean something."""
+    if stores.redis is None or not settings.request_dedup_enabled or not settings.request_dedup_ttl_seconds:
+        return None
+    from scriptgen.stores.redis import RedisBackend
+    from scriptgen.stores.redis.events import RedisEventRelay
+
+    backend = RedisBackend(stores.redis, timeout=_RELAY_SECONDS)
+    return RedisEventRelay(
+        backend,
+        ttl_seconds=settings.request_dedup_ttl_seconds,
+        max_batches=settings.stream_buffer_events,
+    )
 
 
 def _redis(settings: Settings) -> RedisClient:

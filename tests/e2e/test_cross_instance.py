@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
 from scriptgen.v1 import generate_pb2, session_pb2, types_pb2
-from tests.faults.forked_servers import Forge, forge
-from tests.faults.two_instances import QUERY, Instance, first, settings, two_instances
+from tests.faults.forked_servers import Forge
+from tests.faults.two_instances import QUERY, REQUEST, Instance, first, settings, two_instances
 from tests.services.live import details, refused
 from tests.upstream import SCRIPT, FakeUpstream, says
-from tests.valkey import ValkeyServer, valkey_server
+from tests.valkey import ValkeyServer
 
-#: 60 pieces of text at this pace take 3 s.
 pytestmark = pytest.mark.timing
-
-PACE = 0.05
-REQUEST = "request-1"
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Forge]:
-    with forge() as started:
-        yield started
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    with valkey_server(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[FakeUpstream]:
-    async with FakeUpstream(says(SCRIPT, pace=PACE)) as server:
-        yield server
 
 
 async def test_cancelling_at_another_instance_ends_the_stream_and_the_model_call(

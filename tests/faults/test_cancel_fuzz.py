@@ -11,18 +11,18 @@ import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from scriptgen.coordination.local_limiter import LocalRateLimiter
 from scriptgen.domain.vocabulary import GenerationStatus
 from scriptgen.v1 import generate_pb2, types_pb2
 from scriptgen.workflow.generation import CancelCause, Generation
 from scriptgen.workflow.grant import Grant
+from tests.leftovers import FREE_WITHIN, Held, left_behind, until_free
 from tests.services.live import Live, live
 from tests.unit.workflow.kit import TENANT, Kit, request, running
 from tests.upstream import FakeUpstream, says
@@ -34,33 +34,8 @@ pytestmark = pytest.mark.faults
 ROUNDS = int(os.environ.get("SCRIPTGEN_CANCEL_ROUNDS", "6"))
 CALLERS = 6
 WHOLE_SECONDS = 0.6  # about how long an uncancelled generation takes here
-FREE_WITHIN = 1.0
 QUERIES = ("写一段开场话术", "写一段产品介绍", "开场、下播各来一段", "今天天气真好")
 SLOW, FAST = says(pace=0.003), says()
-
-
-def left_behind(service: Live, upstream: FakeUpstream) -> dict[str, Any]:
-    """What is still held anywhere; empty when all is given back."""
-    app = service.server.app
-    limiter, lock = app.limiter, app.lock
-    assert isinstance(limiter, LocalRateLimiter)
-    tenants = limiter._tenants
-    held = {
-        "generations": app.orchestrator.running,
-        "places": app.admission.running,
-        "quota leases": sum(state.live for state in tenants.values()),
-        "session locks": lock._queue.held,  # type: ignore[attr-defined]
-        "upstream calls": sum(not (call.completed or call.gone.is_set()) for call in upstream.calls),
-        "tasks": [task.get_name() for task in asyncio.all_tasks() if "lease-watch" in task.get_name()],
-    }
-    return {name: what for name, what in held.items() if what}
-
-
-async def until_free(service: Live, upstream: FakeUpstream) -> None:
-    give_up = asyncio.get_running_loop().time() + FREE_WITHIN
-    while held := left_behind(service, upstream):
-        assert asyncio.get_running_loop().time() < give_up, f"still held after {FREE_WITHIN} s: {held}"
-        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -194,10 +169,10 @@ async def test_a_generation_that_nobody_stops_is_seen(
 
     monkeypatch.setattr(Generation, "leave", run_on)
     held = {"generations": 1, "quota leases": 1, "session locks": 1, "upstream calls": 1}
-    await _left_once_holds(tmp_path, held, also={"tasks": ["lease-watch"]})
+    await _left_once_holds(tmp_path, held)
 
 
-async def _left_once_holds(path: Path, held: dict[str, Any], also: dict[str, Any] | None = None) -> None:
+async def _left_once_holds(path: Path, held: dict[str, Any]) -> None:
     async with FakeUpstream(SLOW) as upstream, service_with(path, upstream) as (service, instance):
         session = await instance.session()
         message = generate_pb2.GenerateStreamRequest(session_id=session, query=QUERIES[0])
@@ -208,29 +183,9 @@ async def _left_once_holds(path: Path, held: dict[str, Any], also: dict[str, Any
                 break
         for _ in range(10):
             await asyncio.sleep(0.01)
-            if left_behind(service, upstream) == {**held, **(also or {})}:
+            if left_behind(service, upstream) == held:
                 break
-        assert left_behind(service, upstream) == {**held, **(also or {})}
-
-
-@dataclass(slots=True)
-class Held:
-    """A lock and a reservation that remember being given back."""
-
-    lost: asyncio.Event = field(default_factory=asyncio.Event)
-    settled: list[int | None] = field(default_factory=list)
-    released: int = 0
-
-    async def settle(self, actual_tokens: int | None) -> None:
-        self.settled.append(actual_tokens)
-
-    async def release(self) -> None:
-        self.released += 1
-
-    def grant(self) -> Grant:
-        grant = Grant()
-        grant.quota = grant.lock = self
-        return grant
+        assert left_behind(service, upstream) == held
 
 
 async def steps(count: int) -> None:

@@ -10,6 +10,7 @@ from contextlib import aclosing
 import pytest
 from msgspec.structs import replace
 
+from scriptgen.domain.errors import DeadlineExceededError
 from scriptgen.domain.observer import Observer
 from scriptgen.domain.writing import TaskKind, WritingTask
 from scriptgen.llm.hedge import HedgeSettings
@@ -148,7 +149,7 @@ async def test_the_deadline_closes_the_upstream_within_50_ms() -> None:
         router = Router([OpenAIBackend("primary", upstream.url, "fake")])
         deadline = asyncio.get_running_loop().time() + 0.1
         stream = router.stream(replace(REQUEST, deadline=deadline))
-        with pytest.raises(Exception, match="No language model backend"):
+        with pytest.raises(DeadlineExceededError):
             _ = [event async for event in stream]
         await asyncio.wait_for(upstream.calls[0].gone.wait(), 1.0)
         assert upstream.calls[0].gone_at - deadline <= CLOSED_WITHIN

@@ -5,10 +5,10 @@ one whole script of one backend from the router.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 import aiohttp
 import pytest
@@ -29,6 +29,7 @@ from scriptgen.llm.protocol import (
 )
 from scriptgen.llm.router import RetrySettings, Router, RouterSettings
 from scriptgen.llm.timed_response import Timers
+from tests.broken_upstreams import MID_STREAM, REFUSED, SILENT, STRICT, Broken
 from tests.upstream import (
     SCRIPT,
     Behaviour,
@@ -38,7 +39,6 @@ from tests.upstream import (
     cuts,
     drips,
     ending,
-    endless,
     event,
     fails,
     hangs,
@@ -69,97 +69,7 @@ def text_of(events: list[CompletionEvent]) -> str:
     return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
-@dataclass(frozen=True)
-class Row:
-    """`shown`: text reaches the caller before the failure; `timer`: seconds that pass first, 0 for none."""
-
-    name: str
-    behaviour: Callable[[], Behaviour]
-    error: type[errors.LLMCallError]
-    shown: bool = False
-    timer: float = 0.0
-
-
-ROWS = [
-    Row("401", lambda: fails(401, "no such key"), errors.AuthFailedError),
-    Row("404", lambda: fails(404, "The model `fake` does not exist."), errors.WrongModelError),
-    Row("429", lambda: fails(429, headers={"Retry-After": "7"}), errors.RateLimitedError),
-    Row("500", lambda: fails(500), errors.UpstreamStatusError),
-    Row("400", lambda: fails(400, "context too long"), errors.UpstreamStatusError),
-    Row("redirect", lambda: fails(302, headers={"Location": "/"}), errors.UpstreamStatusError),
-    Row("hang before headers", hangs, errors.FirstTokenTimeoutError, timer=QUICK.first_token),
-    Row("hang after headers", lambda: hangs(""), errors.FirstTokenTimeoutError, timer=QUICK.first_token),
-    Row("hang mid-stream", lambda: hangs("姐妹们"), errors.IdleTimeoutError, shown=True, timer=QUICK.idle),
-    Row(
-        "drip before the first text",
-        lambda: drips(chunk("姐妹们" * 50), 0.01),
-        errors.FirstTokenTimeoutError,
-        timer=QUICK.first_token,
-    ),
-    Row(
-        "drip mid-stream",
-        lambda: writes(chunk("姐妹们"), *(bytes([b]) for b in chunk("好" * 99)), pace=0.01),
-        errors.IdleTimeoutError,
-        shown=True,
-        timer=QUICK.idle,
-    ),
-    Row(
-        "keep-alive comments only",
-        lambda: writes(*[b": still here\n\n"] * 50, pace=0.02),
-        errors.FirstTokenTimeoutError,
-        timer=QUICK.first_token,
-    ),
-    Row(
-        "slow but steady beyond the total",
-        lambda: says("好" * 60, pace=0.05),
-        errors.TotalTimeoutError,
-        shown=True,
-        timer=QUICK.total,
-    ),
-    Row(
-        "EOF without finish_reason", lambda: writes(chunk("姐妹们")), errors.TruncatedStreamError, shown=True
-    ),
-    Row(
-        "[DONE] without finish_reason",
-        lambda: writes(chunk("姐妹们") + b"data: [DONE]\n\n"),
-        errors.TruncatedStreamError,
-        shown=True,
-    ),
-    Row("cut mid-stream", lambda: cuts(chunk("姐妹们")), errors.TruncatedStreamError, shown=True),
-    Row("cut in an event", lambda: cuts(chunk("姐妹们")[:30]), errors.TruncatedStreamError),
-    Row("nothing at all", lambda: writes(b""), errors.TruncatedStreamError),
-    Row("garbage JSON", lambda: writes(b"data: {oops\n\n"), errors.MalformedStreamError),
-    Row(
-        "garbage mid-stream",
-        lambda: writes(chunk("姐妹们"), b'data: {"choices": 7}\n\n', pace=0.01),
-        errors.MalformedStreamError,
-        shown=True,
-    ),
-    Row(
-        "not UTF-8", lambda: writes(chunk("好").replace("好".encode(), b"\xff")), errors.MalformedStreamError
-    ),
-    Row("a web page", lambda: writes(b"<html>", content_type="text/html"), errors.MalformedStreamError),
-    Row("a huge event", lambda: writes(b"data: " + b" " * 300_000), errors.ResponseTooLargeError),
-    Row("endless output", endless, errors.ResponseTooLargeError, shown=True),
-    Row("empty output", lambda: writes(ending()), errors.EmptyOutputError),
-    Row("only white space", lambda: says("  \n"), errors.EmptyOutputError, shown=True),
-    Row(
-        "filtered", lambda: says(finish="content_filter", pace=0.002), errors.ContentFilteredError, shown=True
-    ),
-    Row("wrong model", lambda: says(model="other"), errors.WrongModelError),
-    Row(
-        "an error object in the stream",
-        lambda: writes(chunk("姐妹们"), event({"error": {"message": "CUDA out of memory"}}), pace=0.01),
-        errors.UpstreamReportedError,
-        shown=True,
-    ),
-    Row(
-        "an error object with status 200",
-        lambda: writes(b'{"error": {"message": "overloaded"}}', content_type="application/json"),
-        errors.UpstreamReportedError,
-    ),
-]
-by_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+by_row = pytest.mark.parametrize("row", [*REFUSED, *SILENT, *MID_STREAM, *STRICT], ids=lambda row: row.name)
 
 
 @pytest.fixture
@@ -169,7 +79,7 @@ async def healthy() -> AsyncIterator[FakeUpstream]:
 
 
 @by_row
-async def test_the_backend_names_the_failure_within_its_timer(row: Row) -> None:
+async def test_the_backend_names_the_failure_within_its_timer(row: Broken) -> None:
     async with FakeUpstream(row.behaviour()) as upstream:
         subject = backend(upstream.url)
         start = time.perf_counter()
@@ -177,14 +87,15 @@ async def test_the_backend_names_the_failure_within_its_timer(row: Row) -> None:
             await collect(subject.stream(REQUEST))
         elapsed = time.perf_counter() - start
         assert type(caught.value) is row.error
-        assert row.timer <= elapsed <= row.timer + 0.5
+        waited = getattr(QUICK, row.timer) if row.timer else 0.0
+        assert waited <= elapsed <= waited + 0.5
         assert (caught.value.usage.completion_tokens > 0) is row.shown
         await subject.close()
 
 
 @by_row
 async def test_the_router_answers_with_one_whole_script_of_the_next_backend(
-    row: Row, healthy: FakeUpstream
+    row: Broken, healthy: FakeUpstream
 ) -> None:
     async with FakeUpstream(row.behaviour()) as broken:
         router = Router(
@@ -209,7 +120,7 @@ async def test_the_router_answers_with_one_whole_script_of_the_next_backend(
 
 
 @by_row
-async def test_without_another_backend_the_caller_gets_a_typed_error(row: Row) -> None:
+async def test_without_another_backend_the_caller_gets_a_typed_error(row: Broken) -> None:
     async with FakeUpstream(row.behaviour()) as broken:
         router = Router([backend(broken.url)], settings=RouterSettings(retry=RetrySettings(retries=0)))
         with pytest.raises(LLMUnavailableError) as caught:
@@ -329,6 +240,54 @@ async def test_a_restarted_upstream_is_used_again_without_a_failed_request(healt
         await healthy.start()
     assert (await router.complete(REQUEST)).text == SCRIPT
     await router.close()
+
+
+@asynccontextmanager
+async def hanging_up(*, after: int) -> AsyncIterator[tuple[str, list[int]]]:
+    """A server that answers `after` requests on a connection, promising to keep it, and drops it at the next
+    one without a word. Gives its address and the number of requests on each connection.
+    """
+    answered = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    data = chunk(SCRIPT) + ending()
+    answered += b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data)
+    requests: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        place = len(requests)
+        requests.append(0)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]))
+                requests[place] += 1
+                if requests[place] > after:
+                    break
+                writer.write(answered)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", requests
+
+
+async def test_a_kept_connection_that_turns_out_to_be_closed_is_no_failure() -> None:
+    async with hanging_up(after=1) as (url, requests):
+        subject = backend(url)
+        for _ in range(3):
+            assert text_of(await collect(subject.stream(REQUEST))) == SCRIPT
+        assert requests == [2, 2, 1]
+        assert (await subject.status()).details["last_outcome"] == "ok"
+        await subject.close()
+
+
+async def test_an_upstream_that_only_hangs_up_is_asked_once_a_call() -> None:
+    async with hanging_up(after=0) as (url, requests):
+        subject = backend(url)
+        for _ in range(3):
+            with pytest.raises(errors.ConnectFailedError):
+                await collect(subject.stream(REQUEST))
+        assert requests == [1, 1, 1]
+        await subject.close()
 
 
 @pytest.mark.parametrize("behaviour", [hangs(), hangs("姐妹们")], ids=["before headers", "mid-stream"])

@@ -205,6 +205,52 @@ async def test_a_lost_reply_to_the_acquire_is_repeated_and_wins(server: ValkeySe
         assert not await direct.exists(LOCK_KEY)
 
 
+async def test_a_lost_reply_to_an_attempt_is_repeated_and_wins(server: ValkeyServer) -> None:
+    async with (
+        FaultProxy("127.0.0.1", server.port) as proxy,
+        lock_over(proxy.port) as (lock, _),
+        plain_client(server.url) as direct,
+    ):
+        await turn(lock)
+        proxy.cut_after_reply_bytes(0)
+        lease = await lock.attempt(KEY)
+        assert lease is not None
+        assert not lease.degraded
+        assert await direct.get(LOCK_KEY) == lease.token.encode()
+        await lease.release()
+        assert not await direct.exists(LOCK_KEY)
+
+
+@pytest.mark.parametrize("abandoned", [False, True])
+async def test_an_attempt_that_redis_swallows_ends_in_time_and_is_given_back_later(
+    server: ValkeyServer, abandoned: bool
+) -> None:
+    async with (
+        FaultProxy("127.0.0.1", server.port) as proxy,
+        lock_over(proxy.port) as (lock, _),
+        plain_client(server.url) as direct,
+    ):
+        await turn(lock)
+        server.freeze()
+        attempt = lock.attempt(KEY)
+        async with asyncio.timeout(BLOCKED):
+            if abandoned:
+                lock.abandon(attempt)
+            lease = await attempt
+        assert lease is not None
+        assert lease.degraded
+        if not abandoned:
+            assert await lock.attempt(KEY) is None, "the turn in this process is taken"
+            await lease.release()
+        server.thaw()
+
+        async def free() -> bool:
+            return (await lock.status()).details["held"] == "0" and not await exists(direct)
+
+        # What the server finds in its buffers when it goes on is undone by the watcher.
+        await eventually(free, within=BACK + 3)
+
+
 async def exists(redis: RedisClient) -> bool:
     return bool(await redis.exists(LOCK_KEY) == 1)
 

@@ -1,4 +1,7 @@
-"""More callers at once than connections to Redis: they wait their turn, and nobody calls that an outage."""
+"""More callers at once than connections to Redis: they wait their turn, and nobody calls that an outage.
+
+With a client whose commands go one by one, as in a Cluster: together they would need one connection.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from scriptgen.coordination import redis_link
 from scriptgen.coordination.protocols import TenantLimits
@@ -35,12 +39,15 @@ LIMITS = TenantLimits(qps=10_000, tokens_per_minute=0, concurrent=0)
 async def slow(tmp_path: Path) -> AsyncIterator[tuple[Client, FaultProxy, ValkeyServer]]:
     with valkey_server(tmp_path, tcp=True) as server:
         async with FaultProxy("127.0.0.1", server.port) as proxy:
-            client = connect(f"redis://127.0.0.1:{proxy.port}/0", max_connections=CONNECTIONS)
+            pool = connect(f"redis://127.0.0.1:{proxy.port}/0", max_connections=CONNECTIONS)
+            assert isinstance(pool, Redis)
+            client = Redis(connection_pool=pool.connection_pool)
             for text in (ACQUIRE.text, RESERVE.text):
                 await client.script_load(text)
             await asyncio.gather(*(client.ping() for _ in range(CONNECTIONS)))
             yield client, proxy, server
             await client.aclose()
+            await pool.aclose()
 
 
 @pytest.mark.parametrize("bounded", [True, False])
@@ -128,3 +135,17 @@ async def test_a_burst_on_the_stores_is_no_outage(
     )
     assert any(isinstance(answer, StoreUnavailableError) for answer in answers) is not bounded
     proxy.delay(0)
+
+
+async def test_a_burst_that_is_pipelined_needs_no_places(
+    slow: tuple[Client, FaultProxy, ValkeyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "MAX_CALLS", CALLS)
+    _, proxy, _ = slow
+    redis = RedisBackend(connect(f"redis://127.0.0.1:{proxy.port}/0", max_connections=1))
+    await redis.command("PING")
+    proxy.delay(DELAY)
+    answers = await asyncio.gather(*(redis.command("INCR", "n") for _ in range(CALLS)))
+    assert answers == list(range(1, CALLS + 1))
+    proxy.delay(0)
+    await redis.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -13,34 +13,12 @@ import pytest
 from scriptgen.v1 import types_pb2
 from tests.services.live import assert_whole, details, refused
 from tests.upstream import SCRIPT, FakeUpstream, says
-from tests.valkey import ValkeyServer, valkey_server
+from tests.valkey import ValkeyServer
 
-from .forked_servers import Forge, forge
-from .two_instances import QUERY, Event, first, settings, two_instances
+from .forked_servers import Forge
+from .two_instances import PACE, QUERY, REQUEST, Event, first, settings, two_instances
 
 pytestmark = pytest.mark.faults
-
-#: 60 pieces of text at this pace take 3 s.
-PACE = 0.05
-REQUEST = "request-1"
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Forge]:
-    with forge() as started:
-        yield started
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    with valkey_server(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[FakeUpstream]:
-    async with FakeUpstream(says(SCRIPT, pace=PACE)) as server:
-        yield server
 
 
 async def test_a_second_listener_goes_on_at_another_instance_with_exactly_the_next_events(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,8 +13,6 @@ from pathlib import Path
 import grpc
 import pytest
 
-import scriptgen.edge
-from scriptgen.rpc.interceptors.chain import ChainInterceptor
 from scriptgen.v1 import (
     generate_pb2,
     generate_pb2_grpc,
@@ -114,11 +111,10 @@ async def test_readers_that_read_nothing_do_not_slow_the_others_or_fill_the_memo
         assert grown < 60
 
 
-async def test_a_reader_that_stalls_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reader_that_stalls_loses_its_place() -> None:
     """Otherwise a few hundred such streams, which cost their caller nothing, would keep everybody out."""
-    impatient = functools.partial(ChainInterceptor, reader_seconds=2.0)
-    monkeypatch.setattr(scriptgen.edge, "ChainInterceptor", impatient)
-    async with live(CORE_MAX_INFLIGHT="3", CORE_RATE_CONCURRENT_PER_TENANT="0") as running:
+    few = {"CORE_MAX_INFLIGHT": "3", "CORE_RATE_CONCURRENT_PER_TENANT": "0"}
+    async with live(**few, STREAM_READER_SECONDS="2") as running:
         sessions = [await running.session() for _ in range(4)]
         async with connected(running.server.port, initial_window_size=0) as client:
             for session in sessions[:3]:
@@ -141,11 +137,10 @@ async def test_a_reader_that_stalls_loses_its_place(monkeypatch: pytest.MonkeyPa
         assert len((await running.sessions.GetSession(stored)).session.scripts) == 1
 
 
-async def test_a_reader_that_is_only_slow_keeps_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reader_that_is_only_slow_keeps_its_stream() -> None:
     """The patience is for one message, not for the stream."""
-    impatient = functools.partial(ChainInterceptor, reader_seconds=0.5)
-    monkeypatch.setattr(scriptgen.edge, "ChainInterceptor", impatient)
-    async with live(TEMPLATE_PACE_SECONDS="0.05", STREAM_FLUSH_MS="0") as running:
+    paced = {"TEMPLATE_PACE_SECONDS": "0.05", "STREAM_FLUSH_MS": "0"}
+    async with live(**paced, STREAM_READER_SECONDS="0.5") as running:
         started = time.monotonic()
         events = await running.stream(await running.session(), "写一段产品介绍")
         assert time.monotonic() - started > 0.5

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+import pytest
 
 from scriptgen.v1 import (
     generate_pb2,
@@ -19,16 +20,38 @@ from scriptgen.v1 import (
     status_pb2_grpc,
 )
 from tests.services.live import LIPSTICK, XIAOMAN
-from tests.upstream import FakeUpstream
-from tests.valkey import ValkeyServer
+from tests.upstream import SCRIPT, FakeUpstream, says
+from tests.valkey import ValkeyServer, valkey_server
 
-from .forked_servers import Forge, ForkedServer
+from .forked_servers import Forge, ForkedServer, forge
 
 CALL_SECONDS = 30.0
 QUERY = "写一段桃桃唇釉的产品介绍"
+REQUEST = "request-1"
+#: 60 pieces of text at this pace take 3 s.
+PACE = 0.05
 
 Event = generate_pb2.GenerateStreamResponse
 Result = generate_pb2.GenerationResult
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Forge]:
+    with forge() as started:
+        yield started
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    with valkey_server(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[FakeUpstream]:
+    """Writes its script in about 3 s."""
+    async with FakeUpstream(says(SCRIPT, pace=PACE)) as server:
+        yield server
 
 
 @dataclass(slots=True)

@@ -8,12 +8,27 @@ import select
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 SERVER = pathlib.Path(__file__).with_name("llama_server.py")
 READY_WITHIN = 60.0
+TOLD = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """A line for the end of the run: what the model wrote and how fast."""
+    return request.config.stash.setdefault(TOLD, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    told = config.stash.get(TOLD, [])
+    if told:
+        terminalreporter.section("the model")
+    for line in told:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_status import rpc_status
 
-from scriptgen.coordination.protocols import TenantLimits
+from scriptgen.coordination.protocols import LockLease, TenantLimits
 from scriptgen.domain.component import ComponentState, ComponentStatus
 from scriptgen.domain.generation import GenerationRequest, GenerationResult, SequencedEvent
 from scriptgen.domain.identity import Principal
@@ -25,6 +25,7 @@ from scriptgen.rpc.interceptors.auth import AuthInterceptor
 from scriptgen.rpc.interceptors.call import Call, current_call
 from scriptgen.rpc.interceptors.chain import ChainInterceptor, Interceptor
 from scriptgen.rpc.interceptors.errors import ErrorsInterceptor
+from scriptgen.rpc.interceptors.head_start import HeadStartInterceptor
 from scriptgen.rpc.interceptors.inflight import Admission, InflightInterceptor
 from scriptgen.rpc.interceptors.observability import ObservabilityInterceptor
 from scriptgen.rpc.interceptors.quota import QuotaInterceptor
@@ -32,6 +33,7 @@ from scriptgen.rpc.interceptors.replay import ReplayInterceptor
 from scriptgen.rpc.interceptors.request_context import RequestContextInterceptor
 from scriptgen.rpc.interceptors.session_lock import SessionLockInterceptor
 from scriptgen.rpc.interceptors.validation import ValidationInterceptor
+from scriptgen.stores.protocols import OpenedSession
 from scriptgen.v1 import generate_pb2 as pb
 from scriptgen.v1 import generate_pb2_grpc, session_pb2, session_pb2_grpc
 
@@ -122,6 +124,29 @@ class RecordingLock:
     async def close(self) -> None: ...
 
 
+class RecordingEagerLock(RecordingLock):
+    """Also answers attempts: `free` tells whether they win."""
+
+    def __init__(self, trail: Trail) -> None:
+        super().__init__(trail)
+        self.free = True
+        self.attempts: list[SessionKey] = []
+        self.abandoned: list[asyncio.Task[LockLease | None]] = []
+
+    def attempt(self, key: SessionKey) -> asyncio.Task[LockLease | None]:
+        self.attempts.append(key)
+        return asyncio.create_task(self._attempt(key))
+
+    def abandon(self, attempt: asyncio.Task[LockLease | None]) -> None:
+        self.abandoned.append(attempt)
+
+    async def _attempt(self, key: SessionKey) -> LockLease | None:
+        if not self.free:
+            return None
+        await self._trail.add("won")
+        return RecordingLease(self._trail, key.session_id)
+
+
 class KnownRequests:
     """A replayer that knows what the test puts in."""
 
@@ -175,10 +200,12 @@ class EdgeServer:
         max_inflight: int = 8,
         lock_timeout: float = 8.0,
         rearrange: Callable[[list[Interceptor]], None] = lambda _: None,
+        read: Callable[[GenerationRequest, Principal], Awaitable[OpenedSession]] | None = None,
     ) -> None:
+        """`read` given: sessions are asked for early."""
         self.trail = Trail()
         self.limiter = RecordingLimiter(self.trail)
-        self.lock = RecordingLock(self.trail)
+        self.lock = RecordingEagerLock(self.trail)
         self.known = KnownRequests()
         self.admission = Admission(max_inflight)
         self.metrics = Metrics()
@@ -190,6 +217,7 @@ class EdgeServer:
             AuthInterceptor(authenticator or Authenticator(anonymous_allowed=True)),
             ValidationInterceptor(domain_request),
             ReplayInterceptor(self.known, unary_message=unary_message, stream_message=stream_message),
+            HeadStartInterceptor(self.lock if read else None, read or nothing_read),
             QuotaInterceptor(self.limiter, TenantLimits(8, 20000, 16), lambda request: len(request.query)),
             InflightInterceptor(self.admission),
             SessionLockInterceptor(self.lock, lock_timeout),
@@ -256,6 +284,10 @@ class _Sessions(session_pb2_grpc.SessionServiceServicer):
 
     async def UpdateSession(self, request: Any, context: Any) -> Any:  # noqa: N802
         return session_pb2.UpdateSessionResponse()
+
+
+async def nothing_read(request: GenerationRequest, principal: Principal) -> OpenedSession:
+    raise AssertionError("nobody asks for a session early")
 
 
 def domain_request(call: Call) -> GenerationRequest:

@@ -35,6 +35,7 @@ CASES: list[tuple[ScriptgenError, str, str, set[str]]] = [
     (errors.SessionBusyError("x", retry_after=0.5), "ABORTED", "SESSION_BUSY", {"RetryInfo"}),
     (errors.RevisionConflictError("x"), "ABORTED", "REVISION_CONFLICT", {"RetryInfo"}),
     (errors.LeaseLostError("x"), "ABORTED", "LEASE_LOST", {"RetryInfo"}),
+    (errors.DeadlineExceededError("x"), "DEADLINE_EXCEEDED", "UNSPECIFIED", set()),
     (errors.LLMUnavailableError("x"), "UNAVAILABLE", "LLM_UNAVAILABLE", {"RetryInfo"}),
     (errors.StoreUnavailableError("x"), "UNAVAILABLE", "STORE_UNAVAILABLE", {"RetryInfo"}),
     (errors.DrainingError("x"), "UNAVAILABLE", "DRAINING", {"RetryInfo"}),

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import statistics
 import urllib.request
-from collections.abc import AsyncIterable, AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from scriptgen.v1 import checkpoint_pb2, generate_pb2, session_pb2, status_pb2, types_pb2
+from scriptgen.v1 import checkpoint_pb2, generate_pb2, status_pb2, types_pb2
+from tests.broken_upstreams import HALF, MID_STREAM, REFUSED, SILENT, Broken
 from tests.upstream import (
     SCRIPT,
     USAGE,
-    Behaviour,
     Call,
     FakeUpstream,
     chunk,
     cuts,
-    drips,
     ending,
-    endless,
-    event,
     fails,
     hangs,
     refused_url,
@@ -33,40 +27,18 @@ from tests.upstream import (
     writes,
 )
 
-from .live import Live, assert_whole, deltas, live, refused, until_idle
+from .live import assert_whole, deltas, refused
+from .modelled import OPENING, modelled, stored
 
 COMPLETED = types_pb2.GENERATION_STATUS_COMPLETED
 DEGRADED = types_pb2.GENERATION_STATUS_DEGRADED
 SWITCHED = generate_pb2.SCRIPT_RESET_REASON_BACKEND_SWITCHED
-OPENING = "写一段开场话术"
 #: The backup's script: another text, so that a splice of both would show.
 BACKUP = (
     "家人们好呀，欢迎来到我的直播间！刚进来的朋友先点个关注，咱们慢慢聊。今天这款我自己也在用，"
     "质地很轻，上手不费劲，出门前补一下就好。想看什么颜色，直接在评论区告诉我，我现场试给你们看。"
     "觉得合适的，点下方小黄车带走，咱们下一款马上就来！"
 )
-#: What is shown of a broken answer before it breaks: enough to pass the guard's look-ahead.
-HALF = SCRIPT[: len(SCRIPT) // 2]
-QUICK = {
-    "LLM_CONNECT_TIMEOUT_SECONDS": "0.5",
-    "LLM_FIRST_TOKEN_TIMEOUT_SECONDS": "0.4",
-    "LLM_IDLE_TIMEOUT_SECONDS": "0.4",
-    "LLM_TOTAL_TIMEOUT_SECONDS": "3",
-    "LLM_RETRY_BUDGET_SECONDS": "0",
-    "LLM_MAX_RESPONSE_BYTES": "200000",
-    "LLM_BREAKER_FAILURES": "100",
-    "STREAM_FLUSH_MS": "0",
-}
-
-
-@asynccontextmanager
-async def modelled(primary: str, backup: str = "", **environment: str) -> AsyncIterator[Live]:
-    """The service with vLLM at `primary` and Ollama at `backup`; timers are short, nothing is hedged."""
-    settings = {**QUICK, "VLLM_BASE_URL": primary, "VLLM_MODEL": "primary-model"}
-    if backup:
-        settings |= {"LLM_FALLBACK_BASE_URL": backup, "LLM_FALLBACK_MODEL": "backup-model"}
-    async with live(**(settings | environment)) as running:
-        yield running
 
 
 def shown_at_any_time(events: list[generate_pb2.GenerateStreamResponse]) -> str:
@@ -78,44 +50,13 @@ def resets(events: list[generate_pb2.GenerateStreamResponse]) -> list[int]:
     return [item.reset.reason for item in events if item.HasField("reset")]
 
 
-async def drained(call: AsyncIterable[generate_pb2.GenerateStreamResponse]) -> None:
-    async for _ in call:
-        pass
+by_row = pytest.mark.parametrize("row", [*REFUSED[:4], *SILENT[:6], *MID_STREAM], ids=lambda row: row.name)
 
 
-async def stored(running: Live, session: str) -> session_pb2.Session:
-    return (await running.sessions.GetSession(session_pb2.GetSessionRequest(session_id=session))).session
-
-
-def pieces_then(rest: bytes) -> list[bytes]:
-    return [*(chunk(piece) for piece in HALF), rest]
-
-
-#: name: (behaviour, whether text is shown before it breaks)
-BROKEN: dict[str, tuple[Callable[[], Behaviour], bool]] = {
-    "unauthorized": (lambda: fails(401), False),
-    "busy": (lambda: fails(429, headers={"Retry-After": "1"}), False),
-    "broken": (lambda: fails(500), False),
-    "hangs-before-headers": (hangs, False),
-    "hangs-after-headers": (lambda: hangs(""), False),
-    "hangs-mid-stream": (lambda: hangs(HALF), True),
-    "cut-mid-stream": (lambda: cuts(*(chunk(piece) for piece in HALF)), True),
-    "truncated": (lambda: writes(*(chunk(piece) for piece in HALF)), True),
-    "truncated-in-a-character": (lambda: writes(*pieces_then(chunk("好")[:-12])), True),
-    "garbage": (lambda: writes(*pieces_then(b"data: {nonsense\n\n")), True),
-    "error-event": (lambda: writes(*pieces_then(event({"error": {"message": "out of memory"}}))), True),
-    "endless": (endless, True),
-    "drips-forever": (lambda: drips(b": still alive\n" * 50, 0.02), False),
-    "empty": (lambda: writes(ending()), False),
-    "a-web-page": (lambda: writes(b"<html>maintenance</html>", content_type="text/html"), False),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-async def test_whatever_the_primary_does_the_backups_whole_script_is_delivered(name: str) -> None:
-    behaviour, shows = BROKEN[name]
+@by_row
+async def test_whatever_the_primary_does_the_backups_whole_script_is_delivered(row: Broken) -> None:
     async with (
-        FakeUpstream(behaviour()) as primary,
+        FakeUpstream(row.behaviour()) as primary,
         FakeUpstream(says(BACKUP)) as backup,
         modelled(primary.url, backup.url) as running,
     ):
@@ -124,18 +65,17 @@ async def test_whatever_the_primary_does_the_backups_whole_script_is_delivered(n
         result = assert_whole(events)
         assert (result.status, result.backend) == (COMPLETED, "ollama")
         assert result.scripts[0].content == BACKUP
-        assert (SWITCHED in resets(events)) is shows
+        assert (SWITCHED in resets(events)) is row.shown
         assert [script.content for script in (await stored(running, session)).scripts] == [BACKUP]
 
         unary = await running.generate(await running.session(), OPENING)
         assert (unary.status, unary.scripts[0].content) == (COMPLETED, BACKUP)
 
 
-@pytest.mark.parametrize("name", BROKEN)
-async def test_without_a_fallback_a_broken_model_is_a_typed_error_and_leaves_nothing(name: str) -> None:
-    behaviour, _ = BROKEN[name]
+@by_row
+async def test_without_a_fallback_a_broken_model_is_a_typed_error_and_leaves_nothing(row: Broken) -> None:
     async with (
-        FakeUpstream(behaviour()) as primary,
+        FakeUpstream(row.behaviour()) as primary,
         modelled(primary.url, LLM_FALLBACK_ENABLED="false") as running,
     ):
         session = await running.session()
@@ -208,8 +148,12 @@ ECHO = f"好的，以下是为您生成的开场话术：\n\n{SCRIPT}\n\n希望�
         (MARKDOWN, ("#", "**", "---", "口播：")),
         (ECHO, ("以下是", "希望这段")),
         (f"```\n{SCRIPT}\n```", ("```",)),
+        (
+            f"{SCRIPT}\n\n希望对您有帮助！如需调整请告诉我，祝您直播顺利！",
+            ("对您有帮助", "告诉我", "直播顺利"),
+        ),
     ],
-    ids=["thinking", "markdown", "echo", "fence"],
+    ids=["thinking", "markdown", "echo", "fence", "closing"],
 )
 async def test_what_is_not_script_is_never_shown(answer: str, hidden: tuple[str, ...]) -> None:
     async with FakeUpstream(says(answer)) as primary, modelled(primary.url) as running:
@@ -359,76 +303,6 @@ async def test_a_model_that_recites_its_instructions_is_not_shown() -> None:
         secret = canary[canary.index("sg-") :][:19]
         assert secret not in shown_at_any_time(events)
         assert result.quality.passed
-
-
-@pytest.mark.timing
-async def test_a_callers_leaving_closes_the_connection_to_the_model_at_once(
-    record_property: Callable[[str, object], None],
-) -> None:
-    waits: list[float] = []
-    loop = asyncio.get_running_loop()
-    async with FakeUpstream(says(SCRIPT * 40, pace=0.002)) as primary, modelled(primary.url) as running:
-        for number in range(30):
-            session = await running.session()
-            request = generate_pb2.GenerateStreamRequest(session_id=session, query=OPENING)
-            call = running.generation.GenerateStream(request)
-            async for item in call:
-                if item.HasField("delta"):
-                    break
-            assert len(primary.calls) == number + 1
-            left = loop.time()
-            call.cancel()
-            await asyncio.wait_for(primary.calls[-1].gone.wait(), 2)
-            waits.append(primary.calls[-1].gone_at - left)
-        await until_idle(running.server)
-        assert running.server.app.admission.running == 0
-    waits.sort()
-    record_property("leaving_to_upstream_closed_ms", [round(wait * 1000, 2) for wait in waits])
-    assert statistics.median(waits) <= 0.05
-    assert waits[-1] <= 0.5  # a loaded machine may be late once; it must not be a timer
-
-
-@pytest.mark.timing
-async def test_a_deadline_closes_the_connection_to_the_model_too() -> None:
-    loop = asyncio.get_running_loop()
-    async with FakeUpstream(says(SCRIPT * 40, pace=0.01)) as primary, modelled(primary.url) as running:
-        for unary in (True, False):
-            session = await running.session()
-            request = generate_pb2.GenerateRequest(session_id=session, query=OPENING)
-            streamed = generate_pb2.GenerateStreamRequest(session_id=session, query=OPENING)
-            until = loop.time() + 1.0
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await (
-                    running.generation.Generate(request, timeout=1.0)
-                    if unary
-                    else drained(running.generation.GenerateStream(streamed, timeout=1.0))
-                )
-            # The service's clock may be first to say that the time is over: it then has no answer to give.
-            assert caught.value.code() in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
-            await asyncio.wait_for(primary.calls[-1].gone.wait(), 2)
-            assert primary.calls[-1].gone_at - until < 0.25
-            await until_idle(running.server)
-            assert not (await stored(running, session)).scripts
-
-
-async def test_a_cancelled_generation_of_another_call_frees_the_model() -> None:
-    async with FakeUpstream(says(SCRIPT * 40, pace=0.01)) as primary, modelled(primary.url) as running:
-        session = await running.session()
-        request = generate_pb2.GenerateStreamRequest(
-            session_id=session, query=OPENING, request_id="request-0001"
-        )
-        call = running.generation.GenerateStream(request)
-        events = []
-        async for item in call:
-            events.append(item)
-            if item.HasField("delta"):
-                break
-        cancel = generate_pb2.CancelGenerationRequest(session_id=session, request_id="request-0001")
-        assert (await running.generation.CancelGeneration(cancel)).cancelled
-        await asyncio.wait_for(primary.calls[-1].gone.wait(), 1)
-        events += [item async for item in call]
-        assert events[-1].result.status == types_pb2.GENERATION_STATUS_CANCELLED
-        assert not (await stored(running, session)).scripts
 
 
 async def test_an_open_breaker_is_seen_in_status_health_and_metrics_and_closes_by_itself() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+
 import pytest
 
 from scriptgen.app import App
@@ -26,6 +29,17 @@ async def test_the_embedded_default_starts_without_redis_and_without_degradation
         }
         assert all(part.state is ComponentState.OK for part in components)
         assert kit.app.stores.redis is None
+
+
+async def test_asking_for_the_components_may_be_given_up_before_it_has_begun() -> None:
+    async with running() as kit:
+        for turns in range(4):
+            asked = asyncio.create_task(kit.app.components())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asked.cancel()
+            await asyncio.wait({asked})
+        gc.collect()  # a coroutine that nobody awaited would complain now
 
 
 async def test_switched_off_limits_grant_everything() -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from scriptgen.compliance.checker import ComplianceChecker
 from scriptgen.domain.conversation import ConversationContext
-from scriptgen.domain.errors import LLMUnavailableError
+from scriptgen.domain.errors import DeadlineExceededError, LLMUnavailableError
 from scriptgen.domain.generation import Usage
 from scriptgen.domain.quality import Severity
 from scriptgen.domain.writing import TaskKind, WritingTask
@@ -83,7 +83,7 @@ class AnswerAgent:
         try:
             async with asyncio.timeout_at(bound):
                 completion = await self._model.complete(request)
-        except (LLMUnavailableError, TimeoutError):
+        except (LLMUnavailableError, DeadlineExceededError, TimeoutError):
             prompt = sum(self._count_tokens(message.content) for message in request.messages)
             return Answer("", Usage(prompt, 0, estimated=True))
         done = completion.completed

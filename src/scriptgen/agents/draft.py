@@ -6,6 +6,7 @@ It calls no model; the script agent feeds it and decides what happens when somet
 from __future__ import annotations
 
 from scriptgen.compliance.checker import ComplianceChecker
+from scriptgen.compliance.guard import Screened
 from scriptgen.domain.generation import ResetReason
 from scriptgen.domain.quality import QualityIssue, Severity
 from scriptgen.domain.writing import WritingTask
@@ -35,6 +36,11 @@ class Draft:
     @property
     def shown(self) -> str:
         return "".join(self._shown)
+
+    @property
+    def screened(self) -> Screened | None:
+        """What the guard found in the text, once it has let all of it out."""
+        return self._guard.screened()
 
     def feed(self, raw: str) -> list[Text | Withdrawn]:
         restarts = self._cleaner.restarts

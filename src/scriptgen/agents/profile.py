@@ -4,6 +4,7 @@ the arithmetic profile_merge.py's; this module fetches, caches and stores.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -96,6 +97,15 @@ class ProfileAgent:
                 entry.merged.clear()
             profile = entry.merged[variant] = self._merge(entry.stored, influencer, category)
         return FetchedProfile(profile, entry.warning)
+
+    def read_ahead(self, tenant_id: str, name: str) -> asyncio.Task[object] | None:
+        """Begin to read what `fetch` will need of this influencer; None when nothing has to be read. The
+        caller awaits the task, which ends within the store's own time bound and does not fail.
+        """
+        entry = self._cache.get((tenant_id, name))
+        if not name or (entry is not None and entry.expires > self._clock()):
+            return None
+        return asyncio.create_task(self._entry(tenant_id, name))
 
     async def adopt(
         self,

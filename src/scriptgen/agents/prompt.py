@@ -71,7 +71,6 @@ _INSTRUCTION_LIMIT: Final = 1500
 _AVOID_LIMIT: Final = 60  # an opening is enough to know what not to repeat
 _MAX_POINTS: Final = 12
 _MAX_FACTS: Final = 24
-_TAG_SIGNS: Final = str.maketrans({"<": "＜", ">": "＞"})
 
 
 def build_messages(task: WritingTask, canary: str) -> tuple[ChatMessage, ...]:
@@ -110,7 +109,7 @@ def data(text: str, limit: int) -> str:
         printable = "".join(c for c in text if c == "\n" or c.isprintable()).strip()
     if len(printable) > limit:
         printable = printable[:limit] + "…"
-    return printable.translate(_TAG_SIGNS)
+    return printable.replace("<", "＜").replace(">", "＞")
 
 
 @lru_cache(maxsize=32)

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from scriptgen.compliance.checker import ComplianceChecker
+from scriptgen.compliance.guard import Screened
 from scriptgen.domain.observer import Observer
 from scriptgen.domain.profile import StyleProfile
 from scriptgen.domain.quality import QualityIssue, QualityReport, Severity
@@ -36,14 +37,19 @@ class QualityAgent:
         self._checker = checker
         self._observer = observer
 
-    def review(self, text: str, task: WritingTask, *, complete: bool = True) -> QualityReport:
-        """The report on `text` as an answer to `task`. `complete` false: its writer was cut off."""
+    def review(
+        self, text: str, task: WritingTask, *, complete: bool = True, screened: Screened | None = None
+    ) -> QualityReport:
+        """The report on `text` as an answer to `task`. `complete` false: its writer was cut off. `screened`
+        is what the streaming guard found, if it saw the text: the same report for less work.
+        """
         issues = (
             *self._checker.review(
                 text,
                 category=task.category,
                 product=_with_what_was_said(task),
                 first_person=task.profile.first_person,
+                screened=screened,
             ),
             *check_structure(text, task, complete=complete),
         )

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from scriptgen.compliance.checker import ComplianceChecker
+from scriptgen.compliance.guard import Screened
 from scriptgen.domain.generation import GenerationParameters, ResetReason, Usage
 from scriptgen.domain.observer import Observer
 from scriptgen.domain.quality import QualityIssue
@@ -32,7 +33,7 @@ from .draft import Draft
 from .prompt import build_messages
 from .write_events import Text, Withdrawn, WriteEvent, Written
 
-__all__ = ["ScriptAgent", "Text", "Withdrawn", "WriteEvent", "Written", "feedback_line"]
+__all__ = ["Screened", "ScriptAgent", "Text", "Withdrawn", "WriteEvent", "Written", "feedback_line"]
 
 #: How freely a kind of task is sampled when the caller did not say: a small edit must not wander.
 _TEMPERATURES: Final = {
@@ -98,7 +99,12 @@ class ScriptAgent:
             if draft.blocked is None:
                 whole = call.completed is not None and draft.whole and bool(draft.shown)
                 yield replace(
-                    spent, text=draft.shown, complete=whole, repairs=tuple(draft.repairs), issues=()
+                    spent,
+                    text=draft.shown,
+                    complete=whole,
+                    repairs=tuple(draft.repairs),
+                    issues=(),
+                    screened=draft.screened,
                 )
                 return
             self._observer.quality_issue(draft.blocked.type, draft.blocked.severity.value)
@@ -142,10 +148,14 @@ class ScriptAgent:
         events = draft.take_whole(task.fixed_text)
         if draft.blocked is not None:
             return [Written("", complete=False, issues=(draft.blocked,))]
-        return [
-            *events,
-            Written(draft.shown, complete=True, finish_reason="stop", repairs=tuple(draft.repairs)),
-        ]
+        written = Written(
+            draft.shown,
+            complete=True,
+            finish_reason="stop",
+            repairs=tuple(draft.repairs),
+            screened=draft.screened,
+        )
+        return [*events, written]
 
     def _draft(self, task: WritingTask) -> Draft:
         return Draft(task, self._checker, self._canary)
@@ -178,6 +188,7 @@ class ScriptAgent:
             attempts=spent.attempts + done.attempts,
             finish_reason=done.finish_reason,
             upstream_seconds=spent.upstream_seconds + done.upstream_seconds,
+            warnings=done.warnings,
         )
 
 

@@ -1,9 +1,14 @@
-"""Where sentences end and whether a text ends in the middle of one. Knows punctuation, nothing of scripts."""
+"""Where sentences end and whether a text ends in the middle of one. Knows punctuation, nothing of scripts.
+
+A review asks the same of one text several times over, and of a session's earlier versions at every turn: what
+costs a pass over the text is remembered.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 _SENTENCE: Final = re.compile(r"[^。！？!?…\n]*[。！？!?…\n]+[”’」』）)]*|[^。！？!?…\n]+$")
@@ -17,7 +22,12 @@ _OPEN_ENDING: Final = re.compile(
 
 def split_sentences(text: str) -> list[str]:
     """Sentences with their closing punctuation, stripped; empty ones are left out."""
-    return [s for s in (found.strip() for found in _SENTENCE.findall(text)) if s]
+    return list(_sentences(text))
+
+
+@lru_cache(maxsize=64)
+def _sentences(text: str) -> tuple[str, ...]:
+    return tuple(s for s in (found.strip() for found in _SENTENCE.findall(text)) if s)
 
 
 def split_clauses(text: str) -> list[str]:
@@ -25,6 +35,7 @@ def split_clauses(text: str) -> list[str]:
     return [clause for clause in _CLAUSE_BREAK.split(text) if clause]
 
 
+@lru_cache(maxsize=1024)
 def bare(text: str) -> str:
     """The letters and digits alone, for comparing texts that may differ in punctuation and spaces."""
     return _NOT_WORD.sub("", text).casefold()
@@ -64,6 +75,7 @@ def similarity(one: str, other: str) -> float:
     return 2 * len(first & second) / total if total else 1.0
 
 
-def _bigrams(text: str) -> set[str]:
+@lru_cache(maxsize=128)
+def _bigrams(text: str) -> frozenset[str]:
     letters = bare(text)
-    return {letters[i : i + 2] for i in range(len(letters) - 1)}
+    return frozenset({letters[i : i + 2] for i in range(len(letters) - 1)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from scriptgen.compliance.guard import Screened
 from scriptgen.domain.generation import ResetReason, Usage
 from scriptgen.domain.quality import QualityIssue
 
@@ -26,7 +27,8 @@ class Written(msgspec.Struct, frozen=True):
 
     `complete` false: what is there must not be delivered as it is; `issues` then says why (a blocked term, a
     leaked prompt), or the text was cut off. `usage` counts all calls of this writing; `repairs` are spans
-    that the guard replaced on the way. `attempts` counts upstream calls.
+    that the guard replaced on the way. `attempts` counts upstream calls. `warnings` are sentences for the
+    operator. `screened` spares the review what the guard has judged already.
     """
 
     text: str
@@ -39,6 +41,8 @@ class Written(msgspec.Struct, frozen=True):
     upstream_seconds: float = 0.0
     repairs: tuple[QualityIssue, ...] = ()
     issues: tuple[QualityIssue, ...] = ()
+    warnings: tuple[str, ...] = ()
+    screened: Screened | None = None
 
 
 WriteEvent = Text | Withdrawn | Written

@@ -16,7 +16,7 @@ from scriptgen.domain.session import Product
 
 from .facts import FactGuard
 from .forming import FormingWalk
-from .guard import StreamGuard
+from .guard import Screened, StreamGuard, Terms
 from .lexicon import Lexicon
 from .matcher import Hit, Matcher
 from .normalise import Normalised
@@ -40,17 +40,29 @@ class ComplianceChecker:
         self._fact_guards: dict[bytes, FactGuard] = {}
 
     def review(
-        self, text: str, *, category: str = "", product: Product | None = None, first_person: bool = True
+        self,
+        text: str,
+        *,
+        category: str = "",
+        product: Product | None = None,
+        first_person: bool = True,
+        screened: Screened | None = None,
     ) -> tuple[QualityIssue, ...]:
         """All findings, by start. Spans count code points of `text`, evasion characters included.
 
         With a product that states anything, figures and materials it does not state are `unsupported_fact`;
-        with `first_person` False so is a claim of own experience.
+        with `first_person` False so is a claim of own experience. `screened` is what a guard of this checker
+        found in a stream: where it is about the same text under the same terms, its sentences are not judged
+        a second time. The findings are the same either way.
         """
         reviewer = self.sentence_reviewer(category=category, product=product)
         issues: list[QualityIssue] = []
-        for start, sentence in self._sentences(text):
-            issues.extend(reviewer.review(sentence, start))
+        if screened is not None and screened.text == text and screened.terms == reviewer.terms:
+            issues.extend(screened.issues)
+        else:
+            for start, sentence in self._sentences(text):
+                issues.extend(reviewer.review(sentence, start))
+                reviewer.note(sentence)
         issues.extend(self._facts(product, first_person=first_person).review(text))
         return tuple(sorted(issues, key=lambda issue: (issue.start, issue.end, issue.type)))
 
@@ -59,7 +71,7 @@ class ComplianceChecker:
         return StreamGuard(self.sentence_reviewer(category=category, product=product), self._walk())
 
     def sentence_reviewer(self, *, category: str = "", product: Product | None = None) -> SentenceReviewer:
-        return SentenceReviewer(self.lexicon, self._matcher, category, StockLedger(product))
+        return SentenceReviewer(self.lexicon, self._matcher, category, StockLedger.of(product))
 
     def _facts(self, product: Product | None, *, first_person: bool) -> FactGuard:
         """The guard over one product's facts; a session asks for the same one again and again."""
@@ -99,35 +111,41 @@ class SentenceReviewer:
     """Judges the sentences of one text in order; remembers what the text said about stock."""
 
     def __init__(self, lexicon: Lexicon, matcher: Matcher, category: str, stock: StockLedger) -> None:
+        self.terms: Terms = (category, stock.stated)
+        self.only_blocking = matcher.only_blocking
         self._normaliser = lexicon.normaliser
         self._matcher = matcher
         self._category = category
         self._stock = stock
 
     def review(self, sentence: str, offset: int = 0) -> list[QualityIssue]:
-        """The findings in one sentence that begins at `offset`, by start."""
+        """The findings in one sentence that begins at `offset`, by start. Remembers nothing: see `note`."""
         normalised = self._normaliser.normalise(sentence)
-        self._stock.note(normalised.text)
+        stock = self._stock.after(normalised.text)
         found: dict[tuple[str, Severity], list[Hit]] = {}
-        for hit in self._matcher.hits(normalised.text, self._category):
+        for hit in self._matcher.hits(normalised, self._category):
             severity = hit.rule.severity
             if hit.rule.stock_claim:
-                judged = self._stock.judge(normalised.text[hit.start : hit.end], severity)
+                judged = stock.judge(normalised.text[hit.start : hit.end], severity)
                 if judged is None:
                     continue
                 severity = judged
             found.setdefault((hit.rule.type, severity), []).append(hit)
+        if not found:
+            return []
         issues = [
             _issue(sentence, offset, normalised, severity, group)
             for (_, severity), hits in found.items()
             for group in _groups(normalised.text, hits)
         ]
+        if len(issues) == 1:
+            return issues
         return sorted(_outermost(issues), key=lambda issue: (issue.start, issue.end, issue.type))
 
     def note(self, sentence: str) -> None:
-        """Remember what a sentence says about stock without judging it."""
+        """Remember what a sentence says about stock, for the sentences after it."""
         if may_concern_stock(sentence):
-            self._stock.note(self._normaliser.normalise(sentence).text)
+            self._stock = self._stock.after(self._normaliser.normalise(sentence).text)
 
 
 def _outermost(issues: list[QualityIssue]) -> Iterator[QualityIssue]:

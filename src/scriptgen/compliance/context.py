@@ -7,7 +7,7 @@ anything by themselves.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -35,11 +35,43 @@ class Context(msgspec.Struct, frozen=True):
             raise ValueError("a context needs before, after or inside")
         return cls(**patterns, categories=frozenset(data.get("categories", ())))
 
-    def holds(self, sentence: str, start: int, end: int, category: str) -> bool:
-        if self.categories and category not in self.categories:
-            return False
-        return (
-            (self.before is not None and self.before.search(sentence, 0, start) is not None)
-            or (self.after is not None and self.after.match(sentence, end) is not None)
-            or (self.inside is not None and self.inside.search(sentence[start:end]) is not None)
+
+class Excuses:
+    """The contexts of one rule of which any may hold, laid out to be asked quickly: a dense text asks some
+    thousand times.
+    """
+
+    __slots__ = ("_after", "_before", "_inside")
+
+    def __init__(self, contexts: Iterable[Context]) -> None:
+        listed = tuple(contexts)
+        self._before = tuple((c.before.search, c.categories) for c in listed if c.before is not None)
+        self._after = tuple((c.after.match, c.categories) for c in listed if c.after is not None)
+        self._inside = tuple((c.inside.search, c.categories) for c in listed if c.inside is not None)
+
+    def hold(self, sentence: str, start: int, end: int, category: str) -> bool:
+        for search, only in self._before:
+            if (not only or category in only) and search(sentence, 0, start) is not None:
+                return True
+        for match, only in self._after:
+            if (not only or category in only) and match(sentence, end) is not None:
+                return True
+        hit = sentence[start:end]
+        return any(
+            (not only or category in only) and search(hit) is not None for search, only in self._inside
         )
+
+
+def joined(contexts: Iterable[Context]) -> Context:
+    """One context that holds when any of `contexts`, none of them of one category, does."""
+    listed = tuple(contexts)
+    return Context(
+        before=_either(c.before for c in listed),
+        after=_either(c.after for c in listed),
+        inside=_either(c.inside for c in listed),
+    )
+
+
+def _either(patterns: Iterable[re.Pattern[str] | None]) -> re.Pattern[str] | None:
+    present = [f"(?:{pattern.pattern})" for pattern in patterns if pattern is not None]
+    return re.compile("|".join(present)) if present else None

@@ -54,7 +54,9 @@ class FactGuard:
 
     def _unsupported(self, text: str) -> Iterator[QualityIssue]:
         folded = text.translate(_WIDE)
-        lowered = folded.casefold() if len(folded.casefold()) == len(folded) else folded
+        lowered = folded.casefold()
+        if len(lowered) != len(folded):
+            lowered = folded
         taken = [m.span() for m in self._words.lawful.finditer(lowered)]
 
         def free(start: int, end: int) -> bool:

@@ -7,7 +7,7 @@ match the matcher will see. It cannot tell a hit that counts from one that a con
 from __future__ import annotations
 
 from .automaton import PrefixAutomaton, State
-from .normalise import MAX_BRIDGE, Kind, Normaliser
+from .normalise import BRIDGE_COST, MAX_BRIDGE, Kind, Normaliser
 from .segments import SENTENCE_ENDS, SOFT_LIMIT, segment_ends
 
 
@@ -89,8 +89,8 @@ class FormingWalk:
         kind, folded = self._fold(character)
         if kind is Kind.TEXT:
             self._separators = 0
-        elif kind is Kind.SEPARATOR:
-            self._separators += 1
+        else:
+            self._separators += BRIDGE_COST[kind]
             if self._separators > MAX_BRIDGE:
                 self._live = []
         return folded

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 import msgspec
-from msgspec.structs import replace
 
 from scriptgen.domain.quality import QualityIssue, Severity
 
@@ -22,12 +21,32 @@ MAX_HELD: Final = SEGMENT_LIMIT
 _MAX_REPAIRS: Final = 32
 
 
-class Reviewer(Protocol):
-    """Judges sentence after sentence of one text."""
+#: What, beside the text, decides what is found in it: the category and the stock that is known.
+Terms = tuple[str, int | None]
 
-    def review(self, sentence: str) -> list[QualityIssue]: ...
+
+class Reviewer(Protocol):
+    """Judges sentence after sentence of one text. `only_blocking`: it finds nothing but what may block."""
+
+    terms: Terms
+    only_blocking: bool
+
+    def review(self, sentence: str, offset: int = 0) -> list[QualityIssue]:
+        """The findings in one sentence that begins at `offset` of the text."""
+        ...
+
     def note(self, sentence: str) -> None:
-        """Remember what a sentence says without judging it."""
+        """Remember what a sentence says, for the sentences after it."""
+
+
+class Screened(msgspec.Struct, frozen=True):
+    """A text the guard has let out whole and what it found in its sentences under `terms`: none of it blocks,
+    spans count code points of `text`. What only the product's facts decide is not among it.
+    """
+
+    text: str
+    terms: Terms
+    issues: tuple[QualityIssue, ...]
 
 
 class GuardOutput(msgspec.Struct, frozen=True):
@@ -54,6 +73,8 @@ class StreamGuard:
         self._released = 0  # characters of the segment already released
         self._blocked: QualityIssue | None = None
         self._repairs_here = 0
+        self._passed: list[str] = []
+        self._issues: list[QualityIssue] = []
 
     @property
     def held(self) -> int:
@@ -94,6 +115,12 @@ class StreamGuard:
                 todo = self._close(out, repairs)
         return GuardOutput("".join(out), self._blocked, tuple(repairs))
 
+    def screened(self) -> Screened | None:
+        """All that was released, judged: None while something is held back and after something blocked."""
+        if self._blocked is not None or self._segment:
+            return None
+        return Screened("".join(self._passed), self._reviewer.terms, tuple(self._issues))
+
     def _take(self, text: str, out: list[str], repairs: list[QualityIssue]) -> str:
         """Take characters until the text or the segment ends; returns the text still to be taken."""
         taken, ended = self._walk.advance(text, len(self._segment))
@@ -106,15 +133,17 @@ class StreamGuard:
         """Judge the finished segment. Clean: release it. Repaired: returns it to be taken again, because a
         shorter sentence may end elsewhere.
         """
-        if self._walk.hit is not None:
-            sentence = self._segment
-            blocking = [i for i in self._reviewer.review(sentence) if i.severity is Severity.BLOCK]
+        sentence = self._segment
+        if self._walk.hit is not None or not self._reviewer.only_blocking:
+            issues = self._reviewer.review(sentence, self._offset)
+            blocking = [i for i in issues if i.severity is Severity.BLOCK]
             if blocking:
                 return self._repair(sentence, blocking, out, repairs)
-        else:
-            self._reviewer.note(self._segment)
-        self._release(len(self._segment), out)
-        self._offset += len(self._segment)
+            self._issues += issues
+        self._reviewer.note(sentence)
+        self._release(len(sentence), out)
+        self._passed.append(sentence)
+        self._offset += len(sentence)
         self._restart()
         self._repairs_here = 0
         return ""
@@ -123,19 +152,21 @@ class StreamGuard:
         self, sentence: str, blocking: list[QualityIssue], out: list[str], repairs: list[QualityIssue]
     ) -> str:
         # What a repair joined to text already shown can no longer be repaired.
-        beyond = next((i for i in blocking if i.replacement is None or i.start < self._released), None)
+        shown = self._offset + self._released
+        beyond = next((i for i in blocking if i.replacement is None or i.start < shown), None)
         if beyond is not None or self._repairs_here >= _MAX_REPAIRS:
             self._release(self._walk.earliest(len(self._segment)), out)
-            self._blocked = _moved(beyond or blocking[0], self._offset)
+            self._blocked = beyond or blocking[0]
             return ""
         repaired = sentence
         at = len(sentence)
         for issue in reversed(blocking):
-            if issue.end > at or issue.replacement is None:
+            start, end = issue.start - self._offset, issue.end - self._offset
+            if end > at or issue.replacement is None:
                 continue  # overlaps a repair of another type: judged again in the next round
-            at = issue.start
-            repaired = repaired[:at] + issue.replacement + repaired[issue.end :]
-            repairs.append(_moved(issue, self._offset))
+            at = start
+            repaired = repaired[:at] + issue.replacement + repaired[end:]
+            repairs.append(issue)
         self._repairs_here += 1
         self._segment = ""
         self._walk.restart()
@@ -150,7 +181,3 @@ class StreamGuard:
         self._segment = ""
         self._released = 0
         self._walk.restart()
-
-
-def _moved(issue: QualityIssue, by: int) -> QualityIssue:
-    return replace(issue, start=issue.start + by, end=issue.end + by)

@@ -31,15 +31,15 @@ FORMAT: Final = 1
 _MAX_SPELLINGS: Final = 160
 _RULE_KEYS: Final = frozenset(
     {"id", "type", "terms", "templates", "allow", "unless", "requires", "categories", "evasive", "severity"}
-    | {"message", "suggestion", "basis", "replacement", "repair", "strict", "stock_claim"}
+    | {"message", "suggestion", "basis", "replacement", "repairs", "strict", "stock_claim"}
 )
 
 
 class Rule(msgspec.Struct, frozen=True):
     """One prohibition. `categories` empty: holds for all. `unless` names the contexts that excuse a hit,
     `requires` those of which one must hold. `strict` rules are not excused by the contexts all others share.
-    `replacement` replaces a hit; `repair` (pattern, with) rewrites it instead. A `stock_claim` is judged
-    against the stock that is known.
+    `replacement` replaces a hit; the first of `repairs` (pattern, with) that fits rewrites it instead. A
+    `stock_claim` is judged against the stock that is known.
     """
 
     id: str
@@ -52,7 +52,7 @@ class Rule(msgspec.Struct, frozen=True):
     unless: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     replacement: str | None = None
-    repair: tuple[re.Pattern[str], str] | None = None
+    repairs: tuple[tuple[re.Pattern[str], str], ...] = ()
     stock_claim: bool = False
 
     @property
@@ -61,16 +61,18 @@ class Rule(msgspec.Struct, frozen=True):
 
     def replacement_for(self, span: str) -> str | None:
         """A safe text for a hit, given as it stands in the normalised text."""
-        if self.repair is not None:
-            repaired, count = self.repair[0].subn(self.repair[1], span)
-            return repaired if count else self.replacement
+        for pattern, safe in self.repairs:
+            repaired, count = pattern.subn(safe, span)
+            if count:
+                return repaired
         return self.replacement
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
     """Compiled rules. `terms` maps normalised literal spellings to rule indexes, `templates` pairs a pattern
-    with its rule index; `allow_terms` and `allow_templates` excuse any hit that lies inside them.
+    with its rule index; `allow_terms` and `allow_templates` excuse any hit that lies inside them. The
+    contexts of `shared_unless` stand in the `unless` of every rule that is not strict.
     """
 
     version: str
@@ -80,6 +82,7 @@ class Lexicon:
     allow_terms: frozenset[str]
     allow_templates: tuple[Node, ...]
     contexts: Mapping[str, Context]
+    shared_unless: tuple[str, ...]
     normaliser: Normaliser = field(repr=False)
     fact_words: FactWords = field(repr=False)
 
@@ -121,7 +124,7 @@ def _read(path: Path) -> Any:
 class _Builder:
     def __init__(self, characters: Mapping[str, Any]) -> None:
         folds = dict(zip(characters["traditional"], characters["simplified"], strict=True))
-        folds.update(characters["digits"])
+        folds.update(characters["symbols"])
         self._evasions: dict[str, list[str]] = characters["evasions"]
         self._normaliser = Normaliser(folds)
         self._versions: list[str] = []
@@ -132,7 +135,7 @@ class _Builder:
         self._spelled_words: set[str] = set()
         self._parser = TemplateParser({}, {}, frozenset())
         self._rules: dict[str, Rule] = {}
-        self._terms: dict[str, set[str]] = {}
+        self._terms: dict[str, tuple[str, ...]] = {}
         self._templates: list[tuple[Node, str]] = []
         self._allow_terms: set[str] = set()
         self._allow_templates: list[Node] = []
@@ -164,14 +167,16 @@ class _Builder:
     def lexicon(self) -> Lexicon:
         rules = tuple(self._rules.values())
         index = {rule.id: number for number, rule in enumerate(rules)}
+        numbers = {ids: tuple(sorted(index[i] for i in ids)) for ids in set(self._terms.values())}
         return Lexicon(
             version="+".join(self._versions),
             rules=rules,
-            terms={term: tuple(sorted(index[i] for i in ids)) for term, ids in self._terms.items()},
+            terms={term: numbers[ids] for term, ids in self._terms.items()},
             templates=tuple((node, index[rule]) for node, rule in self._templates),
             allow_terms=frozenset(self._allow_terms),
             allow_templates=tuple(self._allow_templates),
             contexts=dict(self._contexts),
+            shared_unless=tuple(dict.fromkeys(self._shared)),
             normaliser=self._normaliser,
             fact_words=FactWords.packaged(),
         )
@@ -195,10 +200,12 @@ class _Builder:
         templates = _texts(file, f"{entry}.templates", data.get("templates", []))
         if not terms and not templates:
             raise ValueError(f"{file}: {entry}: neither terms nor templates")
+        alone = (rule.id,)
         for term in terms:
             folded = self._term(file, entry, term)
             for spelling in self._spellings(folded) if evasive else (folded,):
-                self._terms.setdefault(spelling, set()).add(rule.id)
+                others = self._terms.get(spelling, alone)
+                self._terms[spelling] = others if rule.id in others else (*others, rule.id)
         for template in templates:
             node = self._parsed(file, entry, template, evasive=evasive)
             self._templates.append((node, rule.id))
@@ -223,11 +230,10 @@ class _Builder:
             if name not in self._contexts:
                 raise ValueError(f"{file}: {entry}: no context {name!r}")
         replacement = data.get("replacement")
-        repair = data.get("repair")
         try:
-            compiled = (re.compile(repair[0]), str(repair[1])) if repair is not None else None
-        except (re.error, TypeError, LookupError) as error:
-            raise ValueError(f"{file}: {entry}.repair: [pattern, with] is needed: {error}") from error
+            repairs = tuple((re.compile(pattern), str(safe)) for pattern, safe in data.get("repairs", []))
+        except (re.error, TypeError, ValueError) as error:
+            raise ValueError(f"{file}: {entry}.repairs: [pattern, with] pairs are needed: {error}") from error
         return Rule(
             id=_text(file, f"{entry}.id", data.get("id")),
             type=kind,
@@ -239,7 +245,7 @@ class _Builder:
             unless=tuple(unless),
             requires=tuple(requires),
             replacement=None if replacement is None else str(replacement),
-            repair=compiled,
+            repairs=repairs,
             stock_claim=data.get("stock_claim", False) is True,
         )
 

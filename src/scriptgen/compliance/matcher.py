@@ -10,10 +10,14 @@ import ahocorasick
 import msgspec
 
 from .automaton import PrefixAutomaton
+from .context import Context, Excuses, joined
 from .lexicon import Lexicon, Rule
+from .normalise import Normalised
 from .templates import Words
 
 _ALLOW = -1
+#: Start, end and label of a match.
+_Found = tuple[int, int, int]
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -25,17 +29,29 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 class Matcher:
-    """The compiled search of one lexicon. `blocking` is the automaton of everything that may block."""
+    """The compiled search of one lexicon. `blocking` is the automaton of everything that may block;
+    `only_blocking` tells that nothing else is ever found.
+    """
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._rules = lexicon.rules
-        self._contexts = lexicon.contexts
+        shared = joined(lexicon.contexts[name] for name in lexicon.shared_unless)
+        self._excuses = [self._excuses_of(rule, lexicon, shared) for rule in lexicon.rules]
+        self._demands = [
+            Excuses(lexicon.contexts[name] for name in rule.requires) if rule.requires else None
+            for rule in lexicon.rules
+        ]
+        self._kinds = [(rule.type, rule.stock_claim) for rule in lexicon.rules]
+        self._categories = [rule.categories for rule in lexicon.rules]
+        self.only_blocking = all(rule.may_block for rule in lexicon.rules)
         self._terms = ahocorasick.Automaton()
+        kept: dict[tuple[int, tuple[int, ...]], tuple[int, tuple[int, ...]]] = {}  # alike for many terms
         for term in {*lexicon.terms, *lexicon.allow_terms}:
             labels = lexicon.terms.get(term, ())
             if term in lexicon.allow_terms:
                 labels = (_ALLOW, *labels)
-            self._terms.add_word(term, (len(term), labels))
+            value = (len(term), labels)
+            self._terms.add_word(term, kept.setdefault(value, value))
         self._searchable = len(self._terms) > 0
         self._terms.make_automaton()
         self._templates = PrefixAutomaton(
@@ -48,10 +64,11 @@ class Matcher:
             ]
         )
 
-    def hits(self, sentence: str, category: str) -> list[Hit]:
-        """Every hit in a normalised sentence that no allow span and no context excuses, in order."""
+    def hits(self, normalised: Normalised, category: str) -> list[Hit]:
+        """Every hit in one sentence that no allow span and no context excuses, in order."""
+        sentence = normalised.text
         allowed: list[tuple[int, int]] = []
-        found: list[tuple[int, int, int]] = []
+        found: list[_Found] = []
         if self._searchable:
             for last, (length, labels) in self._terms.iter(sentence):
                 start, end = last + 1 - length, last + 1
@@ -67,34 +84,42 @@ class Matcher:
                 found.append((start, end, label))
         if not found:
             return []
-        kept = self._widest(found, allowed, sentence, category)
+        kept = self._widest(found, allowed, normalised, category)
         excused = [hit for hit in kept if self._excused(hit, sentence, category)]
         if not excused:
-            return kept
+            return [Hit(start, end, self._rules[label]) for start, end, label in kept]
         return [
-            hit
-            for hit in kept
+            Hit(start, end, self._rules[label])
+            for start, end, label in kept
             if not any(
-                e.start <= hit.start and hit.end <= e.end and e.rule.type == hit.rule.type for e in excused
+                a <= start and end <= b and self._kinds[other] == self._kinds[label]
+                for a, b, other in excused
             )
         ]
 
     def _widest(
-        self, found: list[tuple[int, int, int]], allowed: list[tuple[int, int]], sentence: str, category: str
-    ) -> list[Hit]:
-        """The hits that hold here and are not allowed, without those inside another of their rule."""
-        kept: list[Hit] = []
-        reach: dict[int, int] = {}  # by rule: the end of its widest hit so far
+        self, found: list[_Found], allowed: list[tuple[int, int]], normalised: Normalised, category: str
+    ) -> list[_Found]:
+        """The hits that hold here and are not allowed, without those inside a wider one of their kind: it
+        would stand for them when it counts, and excuse them when it is excused.
+        """
+        sentence = normalised.text
+        kept: list[_Found] = []
+        reach: dict[tuple[str, bool], tuple[int, int]] = {}  # by kind: the widest hit so far
         for start, end, label in sorted(found, key=_widest_first):
-            rule = self._rules[label]
+            kind = self._kinds[label]
+            widest = reach.get(kind)
+            if widest is not None and end <= widest[1] and (start, end) != widest:
+                continue
+            categories, demands = self._categories[label], self._demands[label]
             if (
-                end > reach.get(label, 0)
-                and _holds_in(rule, category)
+                (not categories or not category or category in categories)
                 and not any(a <= start and end <= b for a, b in allowed)
-                and not _cuts_a_word(sentence, start, end)
+                and not _cuts_a_word(normalised, start, end)
+                and (demands is None or demands.hold(sentence, start, end, category))
             ):
-                reach[label] = end
-                kept.append(Hit(start, end, rule))
+                reach[kind] = start, end
+                kept.append((start, end, label))
         return kept
 
     def _blocking_terms(self, lexicon: Lexicon) -> dict[int, list[str]]:
@@ -105,31 +130,30 @@ class Matcher:
                     found.setdefault(label, []).append(term)
         return found
 
-    def _excused(self, hit: Hit, sentence: str, category: str) -> bool:
-        contexts = self._contexts
-        required = hit.rule.requires
-        if required and not any(contexts[n].holds(sentence, hit.start, hit.end, category) for n in required):
-            return True
-        return any(contexts[n].holds(sentence, hit.start, hit.end, category) for n in hit.rule.unless)
+    def _excused(self, found: _Found, sentence: str, category: str) -> bool:
+        start, end, label = found
+        return self._excuses[label].hold(sentence, start, end, category)
+
+    def _excuses_of(self, rule: Rule, lexicon: Lexicon, shared: Context) -> Excuses:
+        own = rule.unless
+        if set(lexicon.shared_unless) <= set(own):
+            own = tuple(name for name in own if name not in lexicon.shared_unless)
+            return Excuses([*(lexicon.contexts[name] for name in own), shared])
+        return Excuses(lexicon.contexts[name] for name in own)
 
 
-def _widest_first(found: tuple[int, int, int]) -> tuple[int, int]:
+def _widest_first(found: _Found) -> tuple[int, int]:
     return found[0], -found[1]
 
 
-def _holds_in(rule: Rule, category: str) -> bool:
-    """A rule of one trade also holds for goods of which the trade is not known."""
-    return not rule.categories or not category or category in rule.categories
-
-
-def _cuts_a_word(sentence: str, start: int, end: int) -> bool:
-    """Whether a hit begins or ends in the middle of a Latin word (`sb` in `usb`)."""
-    return (start > 0 and _latin(sentence[start]) and _latin(sentence[start - 1])) or (
-        end < len(sentence)
-        and _latin(sentence[end], digits=True)
-        and _latin(sentence[end - 1], digits=True)
-        and (_latin(sentence[end]) == _latin(sentence[end - 1]))
-    )
+def _cuts_a_word(normalised: Normalised, start: int, end: int) -> bool:
+    """Whether a hit begins or ends in the middle of a Latin word (`sb` in `usb`, not in `s b 的`)."""
+    text = normalised.text
+    if start > 0 and _latin(text[start]) and _latin(text[start - 1]) and normalised.adjoin(start):
+        return True
+    if end == len(text) or not _latin(text[end], digits=True) or not _latin(text[end - 1], digits=True):
+        return False
+    return _latin(text[end]) == _latin(text[end - 1]) and normalised.adjoin(end)
 
 
 def _latin(character: str, *, digits: bool = False) -> bool:

@@ -1,8 +1,9 @@
 """Folds a text to one spelling for matching and keeps, for every character, where it came from.
 
 Character by character, so that any chunking of a stream folds to the same: NFKD without accents, case
-folding, traditional to simplified, digit variants; invisible characters go; separators and emoji are bridged
-(left out) in runs of at most two and become a boundary in longer runs. What a text means is not decided here.
+folding, traditional to simplified, digits and symbols that are read as words; invisible characters go;
+separators and emoji are bridged (left out) in runs of at most two, a dash counting as two, and become a
+boundary in longer runs. What a text means is not decided here.
 """
 
 from __future__ import annotations
@@ -26,22 +27,30 @@ _KEPT_SYMBOLS: Final = frozenset(
     "。!?;,、…:+%¥$《》()\"'“”‘’「」『』\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 )
 _DASHES: Final = frozenset("—―")
-_PLUS_SIGNS: Final = {"➕": "+", "﹢": "+"}
 
 
 class Kind(IntEnum):
     DROPPED = 0  # invisible: matched as if it were not there
     SEPARATOR = 1
     TEXT = 2
+    DASH = 3  # counts as `MAX_BRIDGE` separators: one may hide a term, two end a thought
+
+
+#: How much of a bridge one character of a kind takes.
+BRIDGE_COST: Final = {Kind.DROPPED: 0, Kind.SEPARATOR: 1, Kind.DASH: MAX_BRIDGE}
 
 
 class Normalised(msgspec.Struct, frozen=True):
     """`text` is what rules match; `origins[i]` is the index of the original character that `text[i]` came
-    from, None when they are the same.
+    from, None where it is `i`.
     """
 
     text: str
     origins: tuple[int, ...] | None
+
+    def adjoin(self, at: int) -> bool:
+        """Whether nothing stood between `text[at - 1]` and `text[at]` in the original."""
+        return self.origins is None or self.origins[at] - self.origins[at - 1] <= 1
 
     def original_span(self, start: int, end: int) -> tuple[int, int]:
         """The span in the original of the non-empty span [start, end) of `text`."""
@@ -51,7 +60,9 @@ class Normalised(msgspec.Struct, frozen=True):
 
 
 class Normaliser:
-    """`folds` maps single characters to single characters (traditional to simplified, digit variants)."""
+    """`folds` maps single characters to what they stand for: simplified characters, digits, and symbols that
+    are read as words (➕, 💯). All other symbols are separators.
+    """
 
     def __init__(self, folds: Mapping[str, str]) -> None:
         self._folds = dict(folds)
@@ -79,37 +90,38 @@ class Normaliser:
             return Normalised("".join(map(self.plain.__getitem__, text)), None)
         except KeyError:
             pass
-        folded = [self.fold(character) for character in text]
-        if all(kind is Kind.TEXT and len(out) == 1 for kind, out in folded):
-            return Normalised("".join(out for _, out in folded), None)
-        return self._with_origins(folded)
+        return self._with_origins(text)
 
-    def _with_origins(self, folded: list[tuple[Kind, str]]) -> Normalised:
+    def _with_origins(self, text: str) -> Normalised:
+        plain = self.plain
         parts: list[str] = []
         origins: list[int] = []
         run = 0
-        for index, (kind, out) in enumerate(folded):
-            if kind is Kind.TEXT:
-                if run > MAX_BRIDGE:
-                    parts.append(BOUNDARY)
-                    origins.append(index - 1)
-                run = 0
-                parts.append(out)
-                if len(out) == 1:
-                    origins.append(index)
-                else:
-                    origins.extend([index] * len(out))
-            elif kind is Kind.SEPARATOR:
-                run += 1
+        for index, character in enumerate(text):
+            out = plain.get(character)
+            if out is None:
+                kind, out = self.fold(character)
+                if kind is not Kind.TEXT:
+                    run += BRIDGE_COST[kind]
+                    continue
+            if run > MAX_BRIDGE:
+                parts.append(BOUNDARY)
+                origins.append(index - 1)
+            run = 0
+            parts.append(out)
+            if len(out) == 1:
+                origins.append(index)
+            else:
+                origins.extend([index] * len(out))
         return Normalised("".join(parts), tuple(origins))
 
     def _fold(self, character: str) -> tuple[Kind, str]:
-        if character in _PLUS_SIGNS:
-            return Kind.TEXT, _PLUS_SIGNS[character]
+        if character in self._folds:
+            return Kind.TEXT, self._folds[character]
         if character in _KEPT_SYMBOLS:
             return Kind.TEXT, character
         if character in _DASHES:
-            return Kind.TEXT, BOUNDARY
+            return Kind.DASH, ""
         kind = _kind_of(character)
         if kind is not Kind.TEXT:
             return kind, ""

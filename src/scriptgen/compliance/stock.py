@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import msgspec
+
 from scriptgen.domain.quality import Severity
 from scriptgen.domain.session import Product
 
@@ -22,48 +24,55 @@ _ADMITTED: Final = re.compile(
 )
 _STOCK_NAMED: Final = re.compile(r"库存|仓库|后台|备货|现货")
 _STOCK_FACT: Final = re.compile(r"库存|剩余|余量|备货|stock", re.IGNORECASE)
-_MARKS: Final = ("存", "货", "貨", "仓", "倉", "后台", "後臺", "後台", "后臺", "备", "備")
+_MARKS: Final = re.compile("[存货貨仓倉备備]|[后後][台臺]")
 _CLAIMED: Final = re.compile(_NUMBER)
 
 
 def may_concern_stock(sentence: str) -> bool:
     """A cheap look at an original or normalised sentence: False when it says nothing of stock."""
-    return any(mark in sentence for mark in _MARKS)
+    return _MARKS.search(sentence) is not None
 
 
-class StockLedger:
-    """Stock of one product while one text is read."""
+class StockLedger(msgspec.Struct, frozen=True):
+    """What is known while one text is read. `stated` comes from the product and is certain; `known` is the
+    most the text itself said; `admitted`: the text admits that its claims of scarcity are untrue.
+    """
 
-    def __init__(self, product: Product | None) -> None:
-        self._known: int | None = None
-        self._certain = False
+    stated: int | None = None
+    known: int | None = None
+    admitted: bool = False
+
+    @classmethod
+    def of(cls, product: Product | None) -> StockLedger:
+        stated = None
         for name, value in product.facts.items() if product is not None else ():
             if _STOCK_FACT.search(name):
-                self._known = number_in(value)
-                self._certain = self._known is not None
-        self._admitted = False
+                stated = number_in(value)
+        return cls(stated)
 
-    def note(self, sentence: str) -> None:
-        """Read what a normalised sentence says about stock."""
-        if self._certain or not may_concern_stock(sentence):
-            return
-        stated = _STATED.search(sentence)
-        if stated is not None:
-            number = number_in(stated.group(1))
-            if number is not None:
-                self._known = max(number, self._known or 0)
-        self._admitted = self._admitted or (
+    def after(self, sentence: str) -> StockLedger:
+        """What is known once a normalised sentence was read as well."""
+        if self.stated is not None or not may_concern_stock(sentence):
+            return self
+        known = self.known
+        found = _STATED.search(sentence)
+        number = number_in(found.group(1)) if found is not None else None
+        if number is not None:
+            known = max(number, known or 0)
+        admitted = self.admitted or (
             _STOCK_NAMED.search(sentence) is not None and _ADMITTED.search(sentence) is not None
         )
+        return StockLedger(None, known, admitted)
 
     def judge(self, claim: str, severity: Severity) -> Severity | None:
         """BLOCK when the claim is false, None when facts bear it out, else `severity`."""
         number = _CLAIMED.search(claim)
         claimed = number_in(number.group(1)) if number is not None else None
-        if self._known is None:
-            return Severity.BLOCK if self._admitted else severity
+        known = self.known if self.stated is None else self.stated
+        if known is None:
+            return Severity.BLOCK if self.admitted else severity
         if claimed is None:
             return severity
-        if self._known > claimed:
+        if known > claimed:
             return Severity.BLOCK
-        return None if self._certain else severity
+        return severity if self.stated is None else None

@@ -9,11 +9,14 @@ built for a template until a text reaches it, and a word list is one node howeve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import chain
+from operator import itemgetter
 from typing import Final
 
+_FIRST: Final = itemgetter(0)
 #: Characters no `.` and no `[^…]` matches: sentence and clause ends, and the boundary mark of `normalise`.
 CLAUSE_ENDS: Final = frozenset("。!?;\n\r,、…\x00\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 
@@ -24,12 +27,22 @@ class Node:
     """
 
     __slots__ = ("least", "most", "named", "open")
+    named: Collection[str]
 
-    def __init__(self, least: int, most: int, named: AbstractSet[str], *, is_open: bool = False) -> None:
+    def __init__(self, least: int, most: int, *, is_open: bool = False) -> None:
         self.least = least
         self.most = most
-        self.named = named
         self.open = is_open
+
+    def __getattr__(self, name: str) -> Collection[str]:
+        """Only for `named` before it is first asked for: most nodes lie where no text ever leads."""
+        if name != "named":
+            raise AttributeError(name)
+        self.named = self._beginning()
+        return self.named
+
+    def _beginning(self) -> Collection[str]:
+        raise NotImplementedError
 
     def after(self, character: str) -> tuple[Remainder, ...]:
         """What may follow once a match has begun with `character`; "" is any that is not named."""
@@ -42,6 +55,12 @@ Remainder = tuple[Node, ...]
 
 def after(remainder: Remainder, character: str) -> list[Remainder]:
     """What is left of a remainder after one more character, one entry for each way to read it."""
+    first = remainder[0]
+    if first.least:  # the common case, kept short
+        rest = remainder[1:]
+        if not first.open and character not in first.named:
+            return []
+        return [each + rest for each in first.after(character)] if rest else list(first.after(character))
     left: list[Remainder] = []
     for index, node in enumerate(remainder):
         if node.open or character in node.named:
@@ -50,11 +69,6 @@ def after(remainder: Remainder, character: str) -> list[Remainder]:
         if node.least:
             break
     return left
-
-
-def may_begin(node: Node, character: str) -> bool:
-    """False when nothing is left of a remainder that starts with `node`: a cheap look before `after`."""
-    return node.open or character in node.named or not node.least
 
 
 def leading(remainder: Remainder) -> Iterator[Node]:
@@ -76,33 +90,37 @@ class Excluding(Node):
     __slots__ = ()
 
     def __init__(self, members: AbstractSet[str]) -> None:
-        super().__init__(1, 1, CLAUSE_ENDS | members, is_open=True)
+        super().__init__(1, 1, is_open=True)
+        self.named = CLAUSE_ENDS | members
 
     def after(self, character: str) -> tuple[Remainder, ...]:
         return () if character in self.named else ((),)
 
 
 class Words(Node):
-    """One of some non-empty words; with `may_end` also nothing."""
+    """One of some non-empty words; with `may_end` also nothing. The words stay whole until a text reaches
+    them: sorted, those that begin alike stand together.
+    """
 
-    __slots__ = ("_after", "_tails")
+    __slots__ = ("_after", "_words")
 
     def __init__(self, words: Iterable[str], *, may_end: bool = False) -> None:
-        tails: dict[str, list[str]] = {}
-        sizes = set()
-        for word in words:
-            sizes.add(len(word))
-            tails.setdefault(word[0], []).append(word[1:])
-        super().__init__(0 if may_end else min(sizes), max(sizes), tails.keys())
-        self._tails = tails
+        self._words = tuple(sorted(words))
+        sizes = [len(word) for word in self._words]
+        named = frozenset(map(_FIRST, self._words))
+        # Most lists are one literal: a tuple of one is a quarter of a set of one, and as quick to ask.
+        super().__init__(0 if may_end else min(sizes), max(sizes))
+        self.named = named if len(named) > 1 else tuple(named)
         self._after: dict[str, tuple[Remainder, ...]] = {}
 
     def after(self, character: str) -> tuple[Remainder, ...]:
         known = self._after.get(character)
         if known is None:
-            tails = self._tails.get(character)
-            if tails is None:
+            if character not in self.named:
                 return ()
+            low = bisect_left(self._words, character, key=_FIRST)
+            high = bisect_right(self._words, character, low, key=_FIRST)
+            tails = [word[1:] for word in self._words[low:high]]
             longer = [tail for tail in tails if tail]
             ends = len(longer) < len(tails)
             known = self._after[character] = ((Words(longer, may_end=ends),),) if longer else ((),)
@@ -115,9 +133,12 @@ class Chain(Node):
     __slots__ = ("_parts",)
 
     def __init__(self, parts: Remainder) -> None:
-        named, is_open = _beginning(leading(parts))
-        super().__init__(sum(p.least for p in parts), sum(p.most for p in parts), named, is_open=is_open)
+        is_open = any(node.open for node in leading(parts))
+        super().__init__(sum(p.least for p in parts), sum(p.most for p in parts), is_open=is_open)
         self._parts = parts
+
+    def _beginning(self) -> Collection[str]:
+        return _named_by(tuple(leading(self._parts)))
 
     def after(self, character: str) -> tuple[Remainder, ...]:
         return tuple(after(self._parts, character))
@@ -129,10 +150,13 @@ class Choice(Node):
     __slots__ = ("_after", "_options")
 
     def __init__(self, options: Sequence[Node]) -> None:
-        named, is_open = _beginning(options)
-        super().__init__(min(o.least for o in options), max(o.most for o in options), named, is_open=is_open)
+        is_open = any(option.open for option in options)
+        super().__init__(min(o.least for o in options), max(o.most for o in options), is_open=is_open)
         self._options = options
         self._after: dict[str, tuple[Remainder, ...]] = {}
+
+    def _beginning(self) -> Collection[str]:
+        return _named_by(self._options)
 
     def after(self, character: str) -> tuple[Remainder, ...]:
         if character not in self.named:
@@ -151,18 +175,18 @@ class Repeat(Node):
     __slots__ = ("_body", "_fewer")
 
     def __init__(self, body: Node, rounds: int, limit: int) -> None:
-        super().__init__(rounds * body.least, limit * body.most, body.named, is_open=body.open)
+        super().__init__(rounds * body.least, limit * body.most, is_open=body.open)
         self._body = body
         self._fewer: Remainder = (Repeat(body, max(rounds - 1, 0), limit - 1),) if limit > 1 else ()
+
+    def _beginning(self) -> Collection[str]:
+        return self._body.named
 
     def after(self, character: str) -> tuple[Remainder, ...]:
         return tuple(each + self._fewer for each in self._body.after(character))
 
 
-def _beginning(nodes: Iterable[Node]) -> tuple[AbstractSet[str], bool]:
-    named: set[str] = set()
-    is_open = False
-    for node in nodes:
-        named |= node.named
-        is_open = is_open or node.open
-    return named, is_open
+def _named_by(nodes: Sequence[Node]) -> Collection[str]:
+    if len(nodes) == 1:
+        return nodes[0].named
+    return frozenset(chain.from_iterable(node.named for node in nodes))

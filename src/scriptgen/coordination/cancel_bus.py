@@ -1,4 +1,4 @@
-"""Tells every instance that a generation shall end. Best effort: the checkpoint log decides.
+"""Tells every instance over Redis that a generation shall end. Best effort: the checkpoint log decides.
 
 Not responsible for ending anything: the callback does.
 """
@@ -9,40 +9,15 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Callable
 
 from scriptgen.coordination.failure import CLIENT_ERRORS
 from scriptgen.coordination.keys import CANCEL_CHANNEL
+from scriptgen.coordination.local_cancel_bus import Callback, LocalCancelBus
 from scriptgen.coordination.redis_link import RedisClient
 from scriptgen.coordination.subscription import Subscription
 from scriptgen.domain.session import SessionKey
 
 logger = logging.getLogger(__name__)
-
-Callback = Callable[[SessionKey, str], None]
-
-
-class LocalCancelBus:
-    """One process: publishing calls back at once."""
-
-    def __init__(self) -> None:
-        self._callback: Callback | None = None
-
-    def listen(self, callback: Callback) -> None:
-        self._callback = callback
-
-    async def start(self) -> None:
-        """Nothing runs in the background."""
-
-    def notify(self, key: SessionKey, request_id: str) -> None:
-        if self._callback is not None:
-            self._callback(key, request_id)
-
-    async def publish(self, key: SessionKey, request_id: str) -> None:
-        self.notify(key, request_id)
-
-    async def close(self) -> None:
-        """Nothing to stop."""
 
 
 class RedisCancelBus:

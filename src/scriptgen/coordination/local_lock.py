@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from scriptgen.coordination.session_queue import SessionQueue
 from scriptgen.domain.component import ComponentState, ComponentStatus
@@ -12,12 +13,13 @@ from scriptgen.domain.session import SessionKey
 
 
 class LocalLease:
-    """A held turn. Nobody can take it away, so `lost` is never set."""
+    """A held turn. Nobody can take it away."""
 
-    __slots__ = ("_key", "_queue", "lost")
+    __slots__ = ("_key", "_queue")
+
+    lost: Final = None
 
     def __init__(self, queue: SessionQueue, key: SessionKey) -> None:
-        self.lost = asyncio.Event()
         self._queue: SessionQueue | None = queue
         self._key = key
 

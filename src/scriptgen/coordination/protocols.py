@@ -14,10 +14,11 @@ from scriptgen.domain.session import SessionKey
 
 class LockLease(Protocol):
     """A held session lock. `lost` is set when another holder may be running: stop, the commit would be
-    refused.
+    refused. It is None where nobody can take the lock away.
     """
 
-    lost: asyncio.Event
+    @property
+    def lost(self) -> asyncio.Event | None: ...
 
     async def release(self) -> None:
         """Give the lock back. Never raises, bounded in time, idempotent, safe while being cancelled."""
@@ -35,6 +36,21 @@ class SessionLock(Protocol):
 
     async def status(self) -> ComponentStatus: ...
     async def close(self) -> None: ...
+
+
+class EagerSessionLock(SessionLock, Protocol):
+    """A lock that can be asked for before it is certain that it will be needed."""
+
+    def attempt(self, key: SessionKey) -> asyncio.Task[LockLease | None]:
+        """Begin to ask, once, for a session that nobody has: None when it is not free at once. Takes no place
+        among those who wait, and no longer than the lock's own time bound; raises as `acquire` does.
+
+        The task is the lock's own and must not be cancelled: await it shielded, then release what it won, or
+        `abandon` it.
+        """
+
+    def abandon(self, attempt: asyncio.Task[LockLease | None]) -> None:
+        """Give back what `attempt` wins or has won."""
 
 
 class TenantLimits(msgspec.Struct, frozen=True):

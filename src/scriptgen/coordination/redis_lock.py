@@ -10,33 +10,27 @@ import asyncio
 import contextlib
 import logging
 import random
-import secrets
 from collections.abc import Coroutine
 from typing import Any, Literal
 
-from scriptgen.coordination.background import Background
 from scriptgen.coordination.denial import overloaded
 from scriptgen.coordination.failure import RedisBusyError, RedisConfigurationError, RedisOutageError
-from scriptgen.coordination.keys import LOCK_WAKE_CHANNEL, lock_keys, session_tag
+from scriptgen.coordination.keys import LOCK_WAKE_CHANNEL, lock_keys
+from scriptgen.coordination.protocols import LockLease
+from scriptgen.coordination.redis_lease import LeaseKeeper, RedisLease
 from scriptgen.coordination.redis_link import LinkState, RedisClient, RedisLink, Script, ended_in_doubt
 from scriptgen.coordination.session_queue import SessionQueue
 from scriptgen.coordination.subscription import Subscription
 from scriptgen.domain.component import ComponentState, ComponentStatus
-from scriptgen.domain.errors import SessionBusyError, StoreUnavailableError
+from scriptgen.domain.errors import ScriptgenError, SessionBusyError, StoreUnavailableError
 from scriptgen.domain.observer import Observer
 from scriptgen.domain.session import SessionKey
 
 logger = logging.getLogger(__name__)
 
 ACQUIRE = Script.load("lock_acquire")
-RENEW = Script.load("lock_renew")
 RELEASE = Script.load("lock_release")
 
-RENEW_AFTER = 1 / 3
-LOST_AFTER = 0.8
-# How often the keeper looks at the leases, as a part of one lease: renewals of many leases fall together.
-TICK = 1 / 24
-RENEWALS_AT_ONCE = 32
 # Pauses of a waiter between two tries: wake-ups arrive at once, so these only cover a lost message.
 POLL_SECONDS = (0.5, 1.0)
 POLL_SECONDS_WITHOUT_WAKE = (0.03, 0.08)
@@ -44,55 +38,6 @@ POLL_SECONDS_WITHOUT_WAKE = (0.03, 0.08)
 # a released lock is kept for it.
 PATIENCE_MS = 2500
 HAND_OVER_MS = 100
-
-
-class RedisLease:
-    """A held session: the turn in this process and, unless `degraded`, the lock in Redis.
-
-    `doubtful` is a degraded lease whose token may have reached Redis all the same.
-    """
-
-    __slots__ = (
-        *("degraded", "doubtful", "io", "key", "lost", "sent", "tag", "token"),
-        *("_lock", "_lost_timer", "_release"),
-    )
-
-    def __init__(self, lock: RedisSessionLock, key: SessionKey, token: str) -> None:
-        self.lost = asyncio.Event()
-        self.key = key
-        self.tag = session_tag(key)
-        self.token = token
-        self.degraded = False
-        self.doubtful = False
-        # A renewal that overtakes the release would take the lock again.
-        self.io = asyncio.Lock()
-        self.sent = 0.0
-        self._lock = lock
-        self._lost_timer: asyncio.TimerHandle | None = None
-        self._release: asyncio.Task[None] | None = None
-
-    @property
-    def released(self) -> bool:
-        return self._release is not None
-
-    def extend(self, sent: float, lease_seconds: float) -> None:
-        """The server extended the lease after `sent` (loop time): it surely runs that long from then."""
-        self.stop_timer()
-        self.sent = sent
-        if not self.lost.is_set() and not self.released:
-            loop = asyncio.get_running_loop()
-            self._lost_timer = loop.call_at(sent + LOST_AFTER * lease_seconds, self.lost.set)
-
-    def stop_timer(self) -> None:
-        if self._lost_timer is not None:
-            self._lost_timer.cancel()
-            self._lost_timer = None
-
-    async def release(self) -> None:
-        if self._release is None:
-            self.stop_timer()
-            self._release = self._lock.spawn(self._lock.let_go(self))
-        await asyncio.shield(self._release)
 
 
 class RedisSessionLock:
@@ -114,8 +59,6 @@ class RedisSessionLock:
         observer: Observer,
     ) -> None:
         """`max_waiters` bounds one session's waiters in this process. For the client see `redis_link`."""
-        self._lease_seconds = lease_seconds
-        self._lease_ms = max(1, round(lease_seconds * 1000))
         self._degrade = degrade
         self._observer = observer
         self._release_timeout = 0.8 * operation_timeout
@@ -130,10 +73,9 @@ class RedisSessionLock:
             on_state=lambda state: observer.lock_degraded(state is not LinkState.UP),
         )
         self._wakes = Subscription(redis, LOCK_WAKE_CHANNEL, self._wake, operation_timeout=operation_timeout)
+        self._keeper = LeaseKeeper(self._link, lease_seconds, self._give_back)
         self._contenders: dict[str, asyncio.Event] = {}
-        self._held: set[RedisLease] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._keeper = Background("keeper of the session locks", self._keep)
 
     async def start(self) -> None:
         """Look whether Redis is there (at most twice `operation_timeout`), then renew, listen and probe."""
@@ -144,8 +86,6 @@ class RedisSessionLock:
     async def close(self) -> None:
         """Stop the background tasks; releases under way end within their own time bound."""
         await self._keeper.close()
-        for lease in self._held:
-            lease.stop_timer()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._wakes.close()
@@ -180,48 +120,90 @@ class RedisSessionLock:
         self._observer.lock_wait_seconds(loop.time() - began)
         return lease
 
+    def attempt(self, key: SessionKey) -> asyncio.Task[RedisLease | None]:
+        return self._spawn(self._attempt(key))
+
+    def abandon(self, attempt: asyncio.Task[LockLease | None]) -> None:
+        self._spawn(self._abandoned(attempt))
+
+    async def _attempt(self, key: SessionKey) -> RedisLease | None:
+        if not self._link.up or not self._queue.enter_free(key):
+            return None
+        loop = asyncio.get_running_loop()
+        sent = loop.time()
+        lease = self._lease(key)
+        held: RedisLease | None = None
+        try:
+            if await self._ask(lease, patience_ms=0) == 0:
+                self._keeper.hold(lease, sent)
+                held = lease
+        except (RedisOutageError, RedisConfigurationError) as error:
+            held = self._unanswered(lease, error)
+        finally:
+            if held is None:
+                self._queue.leave(key)
+        if held is not None:
+            self._observer.lock_wait_seconds(loop.time() - sent)
+        return held
+
+    async def _abandoned(self, attempt: asyncio.Task[LockLease | None]) -> None:
+        with contextlib.suppress(ScriptgenError):
+            lease = await attempt
+            if lease is not None:
+                await lease.release()
+
     async def _contend(self, key: SessionKey, deadline: float) -> RedisLease:
         """Ask Redis until the lock is ours. A process has one contender per session: its queue's head."""
         loop = asyncio.get_running_loop()
-        lease = RedisLease(self, key, secrets.token_hex(16))
+        lease = self._lease(key)
         wake = self._contenders[lease.tag] = asyncio.Event()
         attempt: asyncio.Task[Any] | None = None
         try:
             while self._link.up:
                 wake.clear()
                 sent = loop.time()
-                attempt = self.spawn(self._ask(lease))
+                attempt = self._spawn(self._ask(lease, PATIENCE_MS))
                 # A caller that is cancelled leaves; its question runs on, and what it won is given back.
                 wait_ms = await asyncio.shield(attempt)
                 if wait_ms == 0:
-                    lease.extend(sent, self._lease_seconds)
-                    self._held.add(lease)
+                    self._keeper.hold(lease, sent)
                     return lease
                 remaining = deadline - loop.time()
                 if remaining <= 0:
                     raise self._queue.busy()
                 await self._pause(wake, min(wait_ms / 1000, remaining))
-        except RedisBusyError as error:
-            raise overloaded() from error
-        except RedisOutageError as error:
-            lease.doubtful = error.doubtful
-            if lease.doubtful:
-                self._give_back_later(lease)
-        except RedisConfigurationError as error:
-            raise self._unavailable() from error
+        except (RedisOutageError, RedisConfigurationError) as error:
+            return self._unanswered(lease, error)
         except (SessionBusyError, asyncio.CancelledError):
-            self.spawn(self._undo(lease, attempt))
+            self._spawn(self._undo(lease, attempt))
             raise
         finally:
             del self._contenders[lease.tag]
+        return self._without_redis(lease)
+
+    def _unanswered(self, lease: RedisLease, error: RedisOutageError | RedisConfigurationError) -> RedisLease:
+        """What becomes of a question that Redis did not answer."""
+        if isinstance(error, RedisBusyError):
+            raise overloaded() from error
+        if isinstance(error, RedisConfigurationError):
+            raise self._unavailable() from error
+        lease.doubtful = error.doubtful
+        if lease.doubtful:
+            self._give_back_later(lease)
+        return self._without_redis(lease)
+
+    def _without_redis(self, lease: RedisLease) -> RedisLease:
         if self._degrade == "reject":
             raise self._unavailable()
         lease.degraded = True
         return lease
 
-    async def _ask(self, lease: RedisLease) -> int:
+    def _lease(self, key: SessionKey) -> RedisLease:
+        return RedisLease(key, lambda lease: self._spawn(self._let_go(lease)))
+
+    async def _ask(self, lease: RedisLease, patience_ms: int) -> int:
         reply = await self._link.run(
-            ACQUIRE, lock_keys(lease.tag), [lease.token, self._lease_ms, PATIENCE_MS]
+            ACQUIRE, lock_keys(lease.tag), [lease.token, self._keeper.lease_ms, patience_ms]
         )
         return int(reply)
 
@@ -242,11 +224,11 @@ class RedisSessionLock:
             "Session locks are not available at the moment.", retry_after=self._probe_pause
         )
 
-    async def let_go(self, lease: RedisLease) -> None:
+    async def _let_go(self, lease: RedisLease) -> None:
         """The whole release: Redis first, so that the next in this process does not meet our own lock."""
         try:
             async with lease.io:
-                self._held.discard(lease)
+                self._keeper.drop(lease)
                 if not lease.degraded or (lease.doubtful and self._link.up):
                     await self._undo(lease)
         finally:
@@ -276,45 +258,7 @@ class RedisSessionLock:
         )
         return found == 1
 
-    async def _keep(self) -> None:
-        """One task renews every lease of this process, until it is released or lost."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(TICK * self._lease_seconds)
-            now = loop.time()
-            age = (RENEW_AFTER - TICK / 2) * self._lease_seconds
-            due = [lease for lease in self._held if now - lease.sent >= age and not lease.lost.is_set()]
-            due.sort(key=lambda lease: lease.sent)
-            for start in range(0, len(due), RENEWALS_AT_ONCE):
-                async with asyncio.TaskGroup() as group:
-                    for lease in due[start : start + RENEWALS_AT_ONCE]:
-                        group.create_task(self._renew(lease))
-
-    async def _renew(self, lease: RedisLease) -> None:
-        """Outages are tried again at the next tick, until the lease's timer says that it is lost."""
-        async with lease.io:
-            if lease.released or lease.lost.is_set():
-                return
-            sent = asyncio.get_running_loop().time()
-            try:
-                kept = await self._link.run(RENEW, lock_keys(lease.tag)[:1], [lease.token, self._lease_ms])
-            except RedisOutageError as error:
-                if error.doubtful:
-                    # It may yet be applied after the release; this only acts once the lease is released.
-                    self._link.doubt(lease.token, lambda: self._give_back_if_released(lease))
-                return
-            except RedisConfigurationError:
-                return
-            if kept:
-                lease.extend(sent, self._lease_seconds)
-            else:
-                lease.stop_timer()
-                lease.lost.set()
-
-    async def _give_back_if_released(self, lease: RedisLease) -> bool:
-        return await self._give_back(lease) if lease.released else False
-
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task that `close` awaits."""
         task = asyncio.create_task(work)
         self._tasks.add(task)

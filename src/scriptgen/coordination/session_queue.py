@@ -43,13 +43,18 @@ class SessionQueue:
         """Seconds after which a turn typically ends: nobody can know how long a generation takes."""
         return min(30.0, max(0.1, self._typical_hold))
 
+    def enter_free(self, key: SessionKey) -> bool:
+        """Take the turn if nobody has it."""
+        if key in self._turns:
+            return False
+        self._turns[key] = _Turn(asyncio.get_running_loop().time())
+        return True
+
     async def enter(self, key: SessionKey, timeout: float) -> None:
         """Wait for the turn. Raises `ResourceExhaustedError` (QUEUE_FULL) or `SessionBusyError`."""
-        loop = asyncio.get_running_loop()
-        turn = self._turns.get(key)
-        if turn is None:
-            self._turns[key] = _Turn(loop.time())
+        if self.enter_free(key):
             return
+        turn = self._turns[key]
         if len(turn.waiters) >= self._max_waiters:
             raise ResourceExhaustedError(
                 "Too many requests already wait for this session.",
@@ -57,7 +62,7 @@ class SessionQueue:
                 retry_after=self.retry_after,
                 violation=QuotaViolation("session_queue", f"At most {self._max_waiters} may wait."),
             )
-        place: asyncio.Future[None] = loop.create_future()
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         turn.waiters.append(place)
         try:
             async with asyncio.timeout(timeout):

@@ -69,7 +69,9 @@ class CategoryKnowledge(msgspec.Struct, frozen=True):
 
 
 class Subtype(msgspec.Struct, frozen=True):
-    """A kind of product within a category, recognised by `cues` in the product's name."""
+    """A kind of product within a category, recognised by `cues` in its name. What it leaves empty is
+    the category's.
+    """
 
     name: str
     cues: tuple[str, ...]
@@ -79,6 +81,9 @@ class Subtype(msgspec.Struct, frozen=True):
     moments: tuple[str, ...]
     shows: tuple[str, ...]
     wishes: tuple[str, ...] = ()
+    crowds: tuple[str, ...] = ()
+    tips: tuple[str, ...] = ()
+    questions: tuple[tuple[str, str], ...] = ()
 
 
 class _CategoryData(msgspec.Struct, frozen=True):
@@ -91,17 +96,20 @@ def knowledge_for(category: str, product_name: str = "") -> CategoryKnowledge:
     entry = _categories().get(category) or _categories()[OTHER]
     subtype = _subtype_of(entry, product_name)
     if subtype is None:
-        measure = _measure_of_packaging(product_name) or entry.knowledge.measure
+        measure = _measure_by_ending(product_name) or entry.knowledge.measure
         return replace(entry.knowledge, measure=measure)
     return replace(
         entry.knowledge,
         subtype=subtype.name,
         use=subtype.use,
-        measure=_measure_of_packaging(product_name) or subtype.measure,
+        measure=_measure_by_ending(product_name) or subtype.measure,
         pains=subtype.pains,
         moments=subtype.moments,
         shows=subtype.shows,
         wishes=subtype.wishes or entry.knowledge.wishes,
+        crowds=subtype.crowds or entry.knowledge.crowds,
+        tips=subtype.tips or entry.knowledge.tips,
+        questions=subtype.questions or entry.knowledge.questions,
     )
 
 
@@ -125,11 +133,44 @@ def _subtype_of(entry: _CategoryData, product_name: str) -> Subtype | None:
     return best[2] if best else None
 
 
-def _measure_of_packaging(product_name: str) -> str:
-    for ending, measure in (("礼盒", "份"), ("套装", "套"), ("件套", "套"), ("大礼包", "份"), ("套组", "套")):
-        if product_name.endswith(ending):
-            return measure
-    return ""
+#: The measure word by what a name ends in, packaging first.
+_MEASURES = (
+    (("礼盒", "大礼包"), "份"),
+    (("套装", "件套", "套组", "套盒"), "套"),
+    (
+        (
+            "香水",
+            "精华",
+            "精华液",
+            "乳液",
+            "爽肤水",
+            "洗发水",
+            "沐浴露",
+            "身体乳",
+            "洗衣液",
+            "白酒",
+            "红酒",
+            "蜂蜜",
+        ),
+        "瓶",
+    ),
+    (("牙膏", "洗面奶", "护手霜", "眼线笔", "眉笔", "睫毛膏", "牙刷"), "支"),
+    (("推车", "婴儿车", "自行车", "滑板车"), "辆"),
+    (("椅", "椅子", "伞", "雨伞", "菜刀", "梳子"), "把"),
+    (("沙发", "桌", "床", "地毯", "凉席", "餐桌", "书桌", "瑜伽垫", "床垫"), "张"),
+    (("耳机", "眼镜", "墨镜", "太阳镜", "手套"), "副"),
+    (("台灯", "落地灯", "吸顶灯", "小夜灯"), "盏"),
+    (("围巾", "丝巾", "腰带", "皮带", "毛巾", "浴巾", "毯", "毛毯"), "条"),
+    (("手表", "腕表"), "块"),
+    (("炸锅", "电饭锅", "电煮锅", "电火锅", "电炖锅", "压力锅"), "台"),
+    (("锅",), "口"),
+    (("被", "被子"), "床"),
+    (("帽", "帽子"), "顶"),
+)
+
+
+def _measure_by_ending(product_name: str) -> str:
+    return next((measure for endings, measure in _MEASURES if product_name.endswith(endings)), "")
 
 
 @cache

@@ -11,6 +11,7 @@
     │   ├── SessionBusyError                                 SESSION_BUSY
     │   ├── RevisionConflictError                            REVISION_CONFLICT
     │   └── LeaseLostError                                   LEASE_LOST
+    ├── DeadlineExceededError           DEADLINE_EXCEEDED    (as when gRPC itself says it: no reason of ours)
     ├── UnavailableError                UNAVAILABLE
     │   ├── LLMUnavailableError                              LLM_UNAVAILABLE
     │   ├── StoreUnavailableError                            STORE_UNAVAILABLE
@@ -135,6 +136,12 @@ class LeaseLostError(AbortedError):
     """Another worker took the session over; this generation stopped and committed nothing."""
 
     default_reason = "LEASE_LOST"
+
+
+class DeadlineExceededError(ScriptgenError):
+    """The caller's own time was over before the answer was whole. gRPC says the same where it is first."""
+
+    code = "DEADLINE_EXCEEDED"
 
 
 class UnavailableError(ScriptgenError):

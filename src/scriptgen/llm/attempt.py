@@ -62,18 +62,22 @@ class Attempt:
         self._observer = observer
         self._held: TextDelta | Completed | None = None
         self._text: list[str] = []
+        self._clock = asyncio.get_running_loop().time
         self._settled = False
         ledger.attempts += 1
 
     async def open(self, until: float | None = None) -> None:
         """Run to the first text, by `until` on the loop's clock. Raises LLMCallError."""
-        start = asyncio.get_running_loop().time()
+        start = self._clock()
         try:
-            async with asyncio.timeout_at(until):
-                self._held = await self.next()
+            if until is None:
+                self._held = await self._advance()
+            else:
+                async with asyncio.timeout_at(until):
+                    self._held = await self._advance()
         except TimeoutError:
             late = FirstTokenTimeoutError()
-            late.backend_fault = asyncio.get_running_loop().time() - start >= _FAIR_WAIT
+            late.backend_fault = self._clock() - start >= _FAIR_WAIT
             await self._fail(late)
             raise late from None
         except BaseException:
@@ -81,10 +85,17 @@ class Attempt:
             raise
 
     async def next(self) -> TextDelta | Completed:
-        """Raises LLMCallError."""
+        """The next text or the end; the wait counts as the upstream's time. Raises LLMCallError."""
         if self._held is not None:
             held, self._held = self._held, None
             return held
+        start = self._clock()
+        try:
+            return await self._advance()
+        finally:
+            self._ledger.upstream_seconds += self._clock() - start
+
+    async def _advance(self) -> TextDelta | Completed:
         try:
             async for event in self._events:
                 if isinstance(event, TextDelta):

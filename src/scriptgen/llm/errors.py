@@ -22,12 +22,13 @@
 `retryable`: the same backend may well answer the same request a moment later. `backend_fault`: the failure
 says something about the backend's health, so its breaker counts it; a bad request (400, 413, 422), the
 caller's deadline, an empty or filtered answer say something about the request only.
-Below the tree: `AllBackendsFailedError`, what the router raises when nothing is left to try.
+Below the tree: what the router raises when nothing is left to try (`AllBackendsFailedError`), or nobody to
+try it for (`OutOfTimeError`).
 """
 
 from __future__ import annotations
 
-from scriptgen.domain.errors import LLMUnavailableError
+from scriptgen.domain.errors import DeadlineExceededError, LLMUnavailableError
 from scriptgen.domain.generation import Usage
 
 _RETRYABLE_STATUS = frozenset({408, 425, 500, 502, 503, 504})
@@ -149,6 +150,18 @@ class AllBackendsFailedError(LLMUnavailableError):
         super().__init__(
             "No language model backend could answer.",
             retry_after=retry_after,
+            metadata={"attempts": str(attempts), "outcomes": outcomes},
+        )
+        self.usage = usage
+        self.attempts = attempts
+
+
+class OutOfTimeError(DeadlineExceededError):
+    """The caller's deadline passed inside a call. `usage` is what all calls of the request cost."""
+
+    def __init__(self, *, usage: Usage, attempts: int, outcomes: str) -> None:
+        super().__init__(
+            "The deadline passed before a language model had finished.",
             metadata={"attempts": str(attempts), "outcomes": outcomes},
         )
         self.usage = usage

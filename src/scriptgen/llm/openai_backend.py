@@ -36,6 +36,8 @@ from .timed_response import CallClock, TimedResponse, Timers
 
 #: Shorter than the 5 s after which uvicorn closes an idle connection, so we never write to a closing one.
 _KEEPALIVE_SECONDS: Final = 4.0
+#: Failures to get a connection at all, as against one that broke.
+_NO_CONNECTION: Final = (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError)
 _ERROR_BODY_BYTES: Final = 4096
 _ERROR_BODY_SECONDS: Final = 0.05
 
@@ -86,6 +88,7 @@ class OpenAIBackend:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._session: aiohttp.ClientSession | None = None
         self._last_outcome = ""
+        self._answered_at = -math.inf
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
         """BackendChosen at the response's head, TextDelta for each read with text, Completed at its end.
@@ -98,7 +101,11 @@ class OpenAIBackend:
         acquired = False
         outcome = "cancelled"
         try:
-            acquired = await clock.within(self._pool.acquire(), clock.connect, PoolFullError)
+            if self._pool.locked():
+                await clock.within(self._pool.acquire(), clock.connect, PoolFullError)
+            else:
+                await self._pool.acquire()  # does not wait, and a timer would cost more than all else here
+            acquired = True
             response = await clock.within(
                 self._post(model, request), clock.first_token, FirstTokenTimeoutError
             )
@@ -106,11 +113,13 @@ class OpenAIBackend:
             answer = TimedResponse(
                 response, clock, max_bytes=self._max_response_bytes, expected_model=expected
             )
-            await _check_head(response, clock)
+            if response.status != 200 or not _is_event_stream(response):
+                await _refuse(response, clock)
             yield BackendChosen(self.name, model)
             while text := await answer.next_text():
                 yield TextDelta(text)
             outcome = "ok"
+            self._answered_at = clock.now()
             usage = answer.usage or _estimated(request, answer.written)
             seconds = clock.now() - clock.started
             yield Completed(answer.finish_reason, usage, self.name, model, upstream_seconds=seconds)
@@ -158,12 +167,26 @@ class OpenAIBackend:
         return self._session
 
     async def _post(self, model: str, request: CompletionRequest) -> aiohttp.ClientResponse:
+        body = self._body(model, request)
         try:
-            return await self._client().post(
-                self._url, data=self._body(model, request), allow_redirects=False
-            )
+            try:
+                return await self._send(body)
+            except (aiohttp.ClientConnectionError, ConnectionError) as error:
+                if isinstance(error, _NO_CONNECTION) or not self._may_have_kept:
+                    raise
+            # A kept connection that the upstream had closed meanwhile says nothing about the upstream:
+            # llama.cpp's server closes each one after its answer, in spite of its Keep-Alive header.
+            return await self._send(body)
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectFailedError(type(error).__name__) from None
+
+    async def _send(self, body: bytes) -> aiohttp.ClientResponse:
+        return await self._client().post(self._url, data=body, allow_redirects=False)
+
+    @property
+    def _may_have_kept(self) -> bool:
+        """Whether a connection of an earlier call may still be in the pool."""
+        return asyncio.get_running_loop().time() - self._answered_at <= _KEEPALIVE_SECONDS
 
     def _body(self, model: str, request: CompletionRequest) -> bytes:
         body: dict[str, Any] = {
@@ -192,10 +215,14 @@ def _completions_url(base_url: str) -> str:
     return base + "/chat/completions"
 
 
-async def _check_head(response: aiohttp.ClientResponse, clock: CallClock) -> None:
-    """Raise the error of a status that is not 200, or of a body that cannot be an event stream."""
-    if response.status == 200 and response.content_type not in {"application/json", "text/html"}:
-        return
+def _is_event_stream(response: aiohttp.ClientResponse) -> bool:
+    """Not every server names it so: what is surely something else is refused."""
+    kind = response.headers.get("Content-Type", "").lower()
+    return not kind.startswith(("application/json", "text/html"))
+
+
+async def _refuse(response: aiohttp.ClientResponse, clock: CallClock) -> None:
+    """Raise the error of a status that is not 200, or of a body that is no event stream."""
     message = _error_message(await _read_error(response, clock))
     status = response.status
     if status == 200:

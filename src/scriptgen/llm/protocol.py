@@ -55,7 +55,9 @@ class BackendSwitched(msgspec.Struct, frozen=True):
 
 
 class Completed(msgspec.Struct, frozen=True):
-    """The stream ended as it should. `finish_reason` is "stop" or "length"."""
+    """The stream ended as it should. `finish_reason` is "stop" or "length". `warnings` are sentences for the
+    operator about what of the request was not done.
+    """
 
     finish_reason: str
     usage: Usage
@@ -63,6 +65,7 @@ class Completed(msgspec.Struct, frozen=True):
     model: str
     attempts: int = 1
     upstream_seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 CompletionEvent = BackendChosen | TextDelta | BackendSwitched | Completed
@@ -90,7 +93,8 @@ class LLMBackend(Protocol):
 
 class LanguageModel(Protocol):
     """What agents see: the router over all backends. Raises `LLMUnavailableError` when every backend failed,
-    and never splices two backends' text (BackendSwitched comes between them).
+    `DeadlineExceededError` when the request's deadline passed first, and never splices two backends' text
+    (BackendSwitched comes between them).
     """
 
     def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]: ...

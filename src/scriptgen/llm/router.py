@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
@@ -18,11 +17,12 @@ import msgspec
 from msgspec.structs import replace
 
 from scriptgen.domain.component import ComponentState, ComponentStatus
+from scriptgen.domain.errors import ScriptgenError
 from scriptgen.domain.observer import Observer
 
 from .attempt import Attempt, Ledger
 from .breaker import Breaker, BreakerSettings, BreakerState, Permit
-from .errors import AllBackendsFailedError, CallDeadlineError, LLMCallError
+from .errors import AllBackendsFailedError, CallDeadlineError, LLMCallError, OutOfTimeError
 from .hedge import HedgeBudget, HedgeSettings, race
 from .protocol import (
     BackendSwitched,
@@ -33,21 +33,11 @@ from .protocol import (
     LLMBackend,
     TextDelta,
 )
+from .route import TEMPLATE, RetrySettings, Route, Slot
 
-#: The name of the backend that writes from a task and cannot read a prompt.
-TEMPLATE: Final = "template"
+__all__ = ["TEMPLATE", "RetrySettings", "Router", "RouterSettings"]
 
 _ROLES: Final = ("llm.primary", "llm.backup", "llm.last_resort")
-_FIRST_PAUSE: Final = 0.1
-#: Seconds kept back from a caller's deadline so that the template writer can still answer.
-_TEMPLATE_RESERVE: Final = 1.0
-
-
-class RetrySettings(msgspec.Struct, frozen=True):
-    """One backend is called again at most `retries` times, and only while `budget_seconds` are not over."""
-
-    budget_seconds: float = 3.0
-    retries: int = 1
 
 
 class RouterSettings(msgspec.Struct, frozen=True):
@@ -57,16 +47,6 @@ class RouterSettings(msgspec.Struct, frozen=True):
     retry: RetrySettings = msgspec.field(default_factory=RetrySettings)
     breaker: BreakerSettings = msgspec.field(default_factory=BreakerSettings)
     hedge: HedgeSettings = msgspec.field(default_factory=HedgeSettings)
-
-
-class _Slot(msgspec.Struct, frozen=True):
-    role: str
-    backend: LLMBackend
-    breaker: Breaker
-
-    @property
-    def name(self) -> str:
-        return self.backend.name
 
 
 class Router:
@@ -89,7 +69,7 @@ class Router:
         self._backends = tuple(backends)
         used = self._backends if self._settings.fallback_enabled else self._backends[:1]
         self._slots = [
-            _Slot(_ROLES[min(i, 2)], backend, self._breaker(backend.name)) for i, backend in enumerate(used)
+            Slot(_ROLES[min(i, 2)], backend, self._breaker(backend.name)) for i, backend in enumerate(used)
         ]
         self._hedge_budget = HedgeBudget(self._settings.hedge.share)
 
@@ -109,12 +89,14 @@ class Router:
         is never seen; after it, BackendSwitched voids what was said and the next begins.
 
         `Completed.usage` includes what failed calls cost. Raises AllBackendsFailedError, an
-        LLMUnavailableError. Close the iterator when leaving early: that closes the upstream.
+        LLMUnavailableError, or OutOfTimeError, a DeadlineExceededError. Close the iterator when leaving
+        early: that closes the upstream.
         """
         self._hedge_budget.earn()
         ledger = Ledger()
-        route = _Route(self._slots, request, self._settings.retry, self._clock, self._rng)
+        route = Route(self._slots, request, self._settings.retry, self._clock, self._rng)
         void: BackendSwitched | None = None
+        failure: LLMCallError | None = None
         while (permit := route.next()) is not None:
             if void is not None:
                 yield void
@@ -124,7 +106,7 @@ class Router:
                 async with aclosing(await ledger.waiting(self._open(route, permit, ledger))) as attempt:
                     shown = attempt.chosen.backend
                     yield attempt.chosen
-                    while isinstance(event := await ledger.waiting(attempt.next()), TextDelta):
+                    while isinstance(event := await attempt.next(), TextDelta):
                         yield event
                     yield _in_all(event, ledger)
                     return
@@ -133,7 +115,7 @@ class Router:
             if shown:
                 void = BackendSwitched(shown, failure.outcome)
             await route.failed(failure, shown=bool(shown))
-        raise self._unavailable(ledger)
+        raise self._unanswered(ledger, failure, request.deadline)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """The whole answer; text before a switch is dropped."""
@@ -158,11 +140,11 @@ class Router:
         for backend in self._backends:
             await backend.close()
 
-    async def _open(self, route: _Route, permit: Permit, ledger: Ledger) -> Attempt:
+    async def _open(self, route: Route, permit: Permit, ledger: Ledger) -> Attempt:
         """The attempt whose text has begun: the route's current backend, or a hedge that was faster."""
         request, hedge = route.request, self._settings.hedge
 
-        def attempt(slot: _Slot, permit: Permit) -> Attempt:
+        def attempt(slot: Slot, permit: Permit) -> Attempt:
             return Attempt(slot.backend, permit, request, ledger, self._observer)
 
         def rival() -> Attempt | None:
@@ -185,99 +167,20 @@ class Router:
             route.overtaken()
         return winner
 
-    def _unavailable(self, ledger: Ledger) -> AllBackendsFailedError:
+    def _unanswered(
+        self, ledger: Ledger, last: LLMCallError | None, deadline: float | None
+    ) -> ScriptgenError:
+        outcomes = ",".join(ledger.outcomes)
+        late = deadline is not None and asyncio.get_running_loop().time() >= deadline
+        if late or isinstance(last, CallDeadlineError):
+            return OutOfTimeError(usage=ledger.spent, attempts=ledger.attempts, outcomes=outcomes)
         probe = min((slot.breaker.seconds_until_probe for slot in self._slots), default=0.0)
         return AllBackendsFailedError(
             retry_after=max(1.0, ledger.retry_after, probe),
             usage=ledger.spent,
             attempts=ledger.attempts,
-            outcomes=",".join(ledger.outcomes),
+            outcomes=outcomes,
         )
-
-
-class _Route:
-    """Which backend one request goes to next. `slot` is the current one."""
-
-    def __init__(
-        self,
-        slots: Sequence[_Slot],
-        request: CompletionRequest,
-        settings: RetrySettings,
-        clock: Callable[[], float],
-        rng: Callable[[], float],
-    ) -> None:
-        self.request = request
-        able = [slot for slot in slots if request.task is not None or slot.name != TEMPLATE]
-        self._waiting = deque(able)
-        self._slot: _Slot | None = None
-        self._retries = settings.retries
-        self._settings = settings
-        self._clock = clock
-        self._rng = rng
-        self._give_up = clock() + settings.budget_seconds
-        self._again = False
-
-    @property
-    def slot(self) -> _Slot:
-        if self._slot is None:
-            raise RuntimeError("the route has not begun")
-        return self._slot
-
-    def next(self) -> Permit | None:
-        """A permit for a call to `slot`: the same backend again after `failed` chose so, else the next
-        whose breaker admits one. None when nothing is left.
-        """
-        if self._again:
-            self._again = False
-            permit = self.slot.breaker.admit()
-            if permit is not None:
-                return permit
-        while self._waiting:
-            self._slot = self._waiting.popleft()
-            self._retries = self._settings.retries
-            permit = self.slot.breaker.admit()
-            if permit is not None:
-                return permit
-        return None
-
-    async def failed(self, error: LLMCallError, *, shown: bool) -> None:
-        """Choose what follows a failure; sleeps when the same backend is to be called again."""
-        if isinstance(error, CallDeadlineError):
-            self._waiting.clear()  # nobody waits for an answer any more
-            return
-        if shown or not error.retryable or not self._retries:
-            return
-        if self.slot.breaker.state is BreakerState.OPEN:
-            return
-        # Full jitter would let half of the callers come back at once; half of it spreads them as well.
-        pause = max(_FIRST_PAUSE * (0.5 + self._rng()), error.retry_after or 0.0)
-        deadline = self.request.deadline
-        too_late = deadline is not None and asyncio.get_running_loop().time() + pause >= deadline
-        if too_late or self._clock() + pause > self._give_up:
-            return
-        self._retries -= 1
-        self._again = True
-        await asyncio.sleep(pause)
-
-    @property
-    def successor(self) -> _Slot | None:
-        return self._waiting[0] if self._waiting else None
-
-    def overtaken(self) -> None:
-        """The successor's hedge was faster: it is the current backend now."""
-        self._slot = self._waiting.popleft()
-
-    def first_text_by(self, now: float) -> float | None:
-        """When the current backend must have begun, on the loop's clock, so that its successor still has
-        time before the caller's deadline. Without this a hanging primary would cost every caller whose
-        deadline is shorter than the first-token timer, and no fallback would ever run.
-        """
-        if self.request.deadline is None or self.successor is None:
-            return None
-        reserve = (self.request.deadline - now) / 2
-        if self.successor.name == TEMPLATE:
-            reserve = min(reserve, _TEMPLATE_RESERVE)
-        return self.request.deadline - reserve
 
 
 def _in_all(event: Completed, ledger: Ledger) -> Completed:
@@ -286,7 +189,7 @@ def _in_all(event: Completed, ledger: Ledger) -> Completed:
     return replace(event, usage=usage, attempts=ledger.attempts, upstream_seconds=ledger.upstream_seconds)
 
 
-async def _status(slot: _Slot) -> ComponentStatus:
+async def _status(slot: Slot) -> ComponentStatus:
     own = await slot.backend.status()
     state, breaker = own.state, slot.breaker
     if breaker.state is BreakerState.OPEN:

@@ -57,15 +57,14 @@ class CallClock:
         self.connect = self.started + timers.connect
         self.first_token = self.started + timers.first_token
         self.idle_seconds = timers.idle
-        self._total = self.started + timers.total
-        self._deadline = math.inf if deadline is None else deadline
+        self._end = self.started + timers.total
+        self._over: type[LLMCallError] = TotalTimeoutError
+        if deadline is not None and deadline <= self._end:
+            self._end, self._over = deadline, CallDeadlineError
 
     def cut(self, until: float, late: type[LLMCallError]) -> tuple[float, type[LLMCallError]]:
         """The end of a wait and the error that names it: `until`, or the total or the deadline if sooner."""
-        end = min(until, self._total, self._deadline)
-        if end == self._deadline:
-            return end, CallDeadlineError
-        return end, TotalTimeoutError if end == self._total else late
+        return (until, late) if until < self._end else (self._end, self._over)
 
     async def within(self, step: Awaitable[T], until: float, late: type[LLMCallError]) -> T:
         """Await `step`, or raise the error of the time that ended first."""

@@ -249,6 +249,9 @@ class WritingSection(BaseModel):
     stream_buffer_events: Annotated[int, Field(ge=16)] = Field(
         4096, description="Events kept for a reconnecting stream."
     )
+    stream_reader_seconds: Timeout = Field(
+        30, description="A reader that takes nothing of a stream for so long loses it."
+    )
     stream_reconnect_grace_seconds: Seconds = Field(
         0,
         description="How long a generation goes on after its last listener left; 0: it is cancelled at once.",

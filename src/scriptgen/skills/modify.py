@@ -21,6 +21,10 @@ _QUOTED: Final = r"(?:“([^”]{1,60})”|「([^」]{1,60})」|\"([^\"]{1,60})\
 _REPLACEMENT: Final = re.compile(
     rf"{_QUOTED}[^“”「」\"『』‘’。！？\n]{{0,8}}(?:替换成|替换为|换成|改成|换为|改为|改作){_QUOTED}"
 )
+#: 把主播名字改成朵朵姐, and nothing besides.
+_RENAMES_HOST: Final = re.compile(
+    r"[^，,。；;]{0,8}(?:主播|达人|名字|艺名|人名)[^，,。；;]*(?:换|改|替)[^，,。；;]*$"
+)
 _HALF: Final = re.compile(r"(?:砍|缩短?|减|删)(?:掉|去|到|成)?(?:一半|半)|减半")
 _PART: Final = re.compile(r"第.{1,3}[段句]|开头|结尾|中间|那句|这句|那段")
 
@@ -42,7 +46,7 @@ class ModifySkill(msgspec.Struct, frozen=True):
         length = asked_length(context)
         if not length and _HALF.search(context.query) and not _PART.search(context.query):
             length = len(source.content) // 2
-        edited = literal_edit(context.query, source.content)
+        edited = literal_edit(context.query, source.content) or _renamed(context, source)
         task = replace(
             task,
             target_characters=length,
@@ -74,6 +78,18 @@ def _replacements(query: str) -> list[tuple[str, str]]:
         old, new = (group for group in found.groups() if group is not None)
         pairs.append((old, new))
     return pairs
+
+
+def _renamed(context: SkillContext, source: Script) -> str:
+    """`source` with its host renamed, where nothing else is asked; "" when it names none."""
+    new = context.intent.slots.target_name
+    if not new or new not in context.query or not _RENAMES_HOST.match(context.query):
+        return ""
+    turns = reversed(context.conversation.history)
+    earlier = [turn.intent.slots.target_name for turn in turns if turn.intent is not None]
+    names = (*earlier, context.session.influencer.name)
+    old = next((name for name in names if name and name != new and name in source.content), "")
+    return source.content.replace(old, new) if old else ""
 
 
 def _without_old_name(context: SkillContext, source: Script) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ class Retention(msgspec.Struct, frozen=True):
     """Limits of every backend; the defaults suit one worker.
 
     `max_turns` and `max_checkpoints` are per session: the oldest turns (with their scripts) go with every
-    write, the oldest records when a terminal record is appended, so never those of an unfinished request.
+    write, the oldest records when a terminal record is appended, so never those of an unfinished request; a
+    backend may let a tenth more of them gather first.
     `ttl_seconds` counts from a session's last write; after it the session and its log may be dropped at any
     time (0: kept for ever). `max_sessions` bounds the memory backend, which refuses a new session beyond it
     instead of forgetting an old one.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import aclosing
 
 import msgspec
 
-from scriptgen.agents.script import ScriptAgent, Text, Withdrawn, Written, feedback_line
+from scriptgen.agents.script import Screened, ScriptAgent, Text, Withdrawn, Written, feedback_line
 from scriptgen.domain.generation import GenerationParameters, ScriptDelta, ScriptReset, Usage
+from scriptgen.domain.quality import QualityIssue
 from scriptgen.domain.writing import WritingTask
 
 from .run import Run
@@ -18,10 +20,13 @@ TEMPLATE_BACKEND = "template"
 TEMPLATE_WARNING = "模型暂时不可用，这一版由模板写成。"
 #: What a character of broken-off output is charged, on the safe side (Qwen: 0.6–0.7).
 _TOKENS_PER_CHARACTER = 0.75
+_MAX_REPAIR_WARNINGS = 5
 
 
 class WrittenDraft(msgspec.Struct, frozen=True):
-    """A draft and its cost; `degraded` when a weaker means than configured wrote it."""
+    """A draft and its cost; `degraded` when a weaker means than configured wrote it. `screened` is what the
+    guard found in the text, None for a text it did not let out whole.
+    """
 
     draft: Draft
     usage: Usage
@@ -29,6 +34,7 @@ class WrittenDraft(msgspec.Struct, frozen=True):
     upstream_seconds: float
     degraded: bool
     warnings: tuple[str, ...]
+    screened: Screened | None
 
 
 async def write_draft(
@@ -59,10 +65,20 @@ async def write_draft(
             model=written.model,
             complete=written.complete,
             notes=tuple(map(feedback_line, written.issues)),
+            warnings=(*written.warnings, *repair_warnings(written.repairs)),
         ),
         written.usage,
         written.attempts,
         written.upstream_seconds,
         degraded,
         (TEMPLATE_WARNING,) if degraded else (),
+        written.screened,
     )
+
+
+def repair_warnings(repairs: Iterable[QualityIssue]) -> tuple[str, ...]:
+    """What the operator should know of words that were exchanged on the way."""
+    return tuple(
+        f"“{repair.span}”不合规，已经{f'换成“{repair.replacement}”' if repair.replacement else '去掉'}。"
+        for repair in repairs
+    )[:_MAX_REPAIR_WARNINGS]

@@ -9,17 +9,16 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
-from scriptgen.domain.canonical import canonical_json, sha256_hex
 from scriptgen.domain.checkpoint import CheckpointRecord, CheckpointStatus
 from scriptgen.domain.conversation import conversation_of
 from scriptgen.domain.errors import (
+    DeadlineExceededError,
     DrainingError,
     LeaseLostError,
-    RevisionConflictError,
     ScriptgenError,
     StoreUnavailableError,
 )
@@ -33,35 +32,24 @@ from scriptgen.domain.generation import (
     StageChanged,
 )
 from scriptgen.domain.identity import Principal
-from scriptgen.domain.session import SessionHead
 from scriptgen.domain.vocabulary import GenerationStatus, Stage
-from scriptgen.stores.protocols import CheckpointStore, OpenedSession, SessionStore
+from scriptgen.stores.protocols import OpenedSession
 
 from .channel import EventChannel
+from .ending import Ending
+from .engine import Engine, fingerprint_of
 from .grant import Grant
 from .journal import Journal, now_us
-from .outcome import cancelled_outcome, cancelled_result, final_state, result_of, turn_outcome
-from .projection import merged
+from .outcome import cancelled_result
 from .replay import replay_into, stored_answer
-from .run import Run, Workshop
-from .sessions import Sessions
-from .state import StoredError, TurnOutcome, WorkflowState, decode, evolved, stored_result
+from .run import Run
+from .state import WorkflowState, decode, evolved
 
 logger = logging.getLogger(__name__)
 
 #: How long the end of a generation may take once its caller is gone: one append and one release.
 _END_SECONDS: Final = 3.0
 _CONFLICT_RETRIES: Final = 5
-#: Failures that would come again and are therefore stored; the others may pass and are tried again.
-_LASTING: Final = frozenset({"INVALID_ARGUMENT", "PERMISSION_DENIED", "FAILED_PRECONDITION", "NOT_FOUND"})
-
-
-class Runner(Protocol):
-    """The order of steps; see sequential_runner and langgraph_runner."""
-
-    engine: str
-
-    async def run(self, state: WorkflowState, run: Run) -> WorkflowState: ...
 
 
 class CancelCause(Enum):
@@ -71,29 +59,6 @@ class CancelCause(Enum):
     REQUESTED = "requested"
     LEASE_LOST = "lease lost"
     SHUTDOWN = "shutdown"
-
-
-class Engine(msgspec.Struct, frozen=True):
-    """What every generation of an instance needs. `learn` is told what a finished request really used, so
-    that the next one is estimated better.
-    """
-
-    workshop: Workshop
-    runner: Runner
-    sessions: Sessions
-    session_store: SessionStore
-    checkpoints: CheckpointStore
-    checkpoint_backend: str
-    checkpoint_keep: int
-    dedup_ttl_seconds: float
-    learn: Callable[[GenerationRequest, GenerationResult], None]
-
-
-def fingerprint_of(request: GenerationRequest) -> str:
-    """SHA-256 over what the caller asked for, without request id and tracing."""
-    return sha256_hex(
-        canonical_json((request.key, request.user_id, request.query, request.parameters, request.product))
-    )
 
 
 class Generation:
@@ -126,6 +91,7 @@ class Generation:
         self._ending = False
         self._cause: CancelCause | None = None
         self._task: asyncio.Task[None] | None = None
+        self._started = 0.0
         self._tokens: int | None = 0
         self._run: Run | None = None
 
@@ -193,7 +159,7 @@ class Generation:
             self.cancel(CancelCause.CALLERS_GONE)
 
     async def _main(self) -> None:
-        started = asyncio.get_running_loop().time()
+        self._started = asyncio.get_running_loop().time()
         watcher = self._watch_lease()
         self._begun = True
         try:
@@ -201,6 +167,10 @@ class Generation:
                 await self._work()
             except asyncio.CancelledError:
                 await self._cancelled()
+            except DeadlineExceededError as error:
+                # As if gRPC's own timer had been first: its cancel is recorded the same way.
+                await self._record_cancelled()
+                self.channel.close(error)
             except ScriptgenError as error:
                 await self._bounded(self._failed(error))
                 self.channel.close(error)
@@ -211,7 +181,6 @@ class Generation:
             if watcher is not None:
                 watcher.cancel()
                 await asyncio.wait({watcher})
-            self._observe(started)
             await self._grant.close(self._tokens)
             # Nobody may be left waiting, whatever happened above.
             self.channel.close(DrainingError("The service is shutting down.", retry_after=1.0))
@@ -220,9 +189,10 @@ class Generation:
         if self._cause is not None:  # stopped before the first step
             raise asyncio.CancelledError
         engine, request = self._engine, self.request
-        wanted = request.request_id if request.deduplicate else None
+        opened, self._grant.opened = self._grant.opened, None
         for _ in range(_CONFLICT_RETRIES):
-            opened = await engine.sessions.open(request.key, self.principal, wanted)
+            if opened is None:
+                opened = await engine.sessions.open_for(request, self.principal)
             answer = stored_answer(opened.found, self.fingerprint, engine.dedup_ttl_seconds, now_us())
             if answer is not None:
                 replay_into(self.channel, answer, self._resume_after)
@@ -232,6 +202,7 @@ class Generation:
                 state = await self._accept(opened)
             except LeaseLostError:
                 self._run = None  # somebody appended since we looked; nothing of ours has run
+                opened = None
                 continue
             break
         else:
@@ -271,7 +242,13 @@ class Generation:
             state = evolved(state, resumed=True, turn_index=session.head.turn_count)
         run.state = state
         self._run = run
-        await journal.append(state, status)
+        # Where both are in Redis, the influencer's profile travels with the record.
+        reading = engine.workshop.profiles.read_ahead(session.head.tenant_id, session.head.influencer.name)
+        try:
+            await journal.append(state, status)
+        finally:
+            if reading is not None:
+                await asyncio.wait({reading})
         engine.workshop.failpoints.hit("accepted")
         if self._on_accept is not None:
             self._on_accept(self, journal.version)
@@ -289,72 +266,13 @@ class Generation:
 
     async def _complete(self, state: WorkflowState, run: Run) -> None:
         self._ending = True
-        result = await self._commit(state, run)
+        result = await self._end_of(run).finished(state)
         if result.status in {GenerationStatus.COMPLETED, GenerationStatus.DEGRADED}:
             self.channel.emit(StageChanged(Stage(result.status.value), state.attempt))
         self._tokens = max(run.tokens_spent, result.usage.total)
         self._engine.learn(self.request, result)
-        self.channel.emit(result)
+        self._tell(result)
         self.channel.close()
-        keep = self._engine.checkpoint_keep
-        if keep and run.journal.version % keep == 0:
-            await self._bounded(self._prune(keep))
-
-    async def _commit(self, state: WorkflowState, run: Run) -> GenerationResult:
-        """Record the end and apply it to the session. The record decides; the session follows."""
-        assert state.status is not None
-        status = CheckpointStatus(state.status.value)
-        run.journal.note(status.value)
-
-        def ending() -> WorkflowState:
-            outcome = turn_outcome(state, run, now_us())
-            result = result_of(state, outcome, run.journal.version + 1)
-            return final_state(state, outcome, result)
-
-        final = await self._record_on_newest_head(ending, status, run)
-        result = stored_result(final)
-        assert result is not None
-        return result
-
-    async def _record_on_newest_head(
-        self, ending: Callable[[], WorkflowState], status: CheckpointStatus, run: Run
-    ) -> WorkflowState:
-        """Record what `ending` makes of `run.head`, anew whenever UpdateSession came between."""
-        for _ in range(_CONFLICT_RETRIES):
-            final = ending()
-            assert final.outcome is not None
-            try:
-                await self._record(final, status, final.outcome, run)
-            except RevisionConflictError:
-                run.head = await self._current_head()
-                continue
-            return final
-        raise RevisionConflictError("The session is being changed by others.", retry_after=0.2)
-
-    async def _record(
-        self, state: WorkflowState, status: CheckpointStatus, outcome: TurnOutcome, run: Run
-    ) -> None:
-        """Append the final record and save the session: in one transaction where both share a backend."""
-        failpoints = self._engine.workshop.failpoints
-        failpoints.hit("before:commit")
-        write = merged(run.head, outcome, version=run.journal.version + 1, now=now_us())
-        if run.journal.commits_sessions:
-            await run.journal.append(state, status, session=write)
-        else:
-            await run.journal.append(state, status)
-            failpoints.hit("between:log-session")
-            try:
-                await self._engine.session_store.save(write)
-            except (RevisionConflictError, StoreUnavailableError):
-                # The record stands; whoever opens the session next rolls it forward.
-                logger.warning("session not saved after its record; it will be rolled forward")
-        failpoints.hit("after:commit")
-
-    async def _current_head(self) -> SessionHead:
-        session = await self._engine.session_store.load(self.request.key, turns=0)
-        if session is None:
-            raise LeaseLostError("The session was deleted meanwhile.", retry_after=1.0)
-        return session.head
 
     async def _cancelled(self) -> None:
         run, cause = self._run, self._cause
@@ -366,22 +284,18 @@ class Generation:
         if cause is CancelCause.LEASE_LOST:
             self.channel.close(LeaseLostError("Another worker took this session over.", retry_after=0.1))
             return
-        version = 0
-        if run is not None and run.state is not None:
-            await self._bounded(self._record_cancelled(run, run.state))
-            version = run.journal.version
+        await self._record_cancelled()
         last = run.state if run and run.state else WorkflowState(request=self.request)
-        self.channel.emit(cancelled_result(last, version, self._tokens or 0))
+        version = run.journal.version if run and run.state else 0
+        self._tell(cancelled_result(last, version, self._tokens or 0))
         self.channel.close()
 
-    async def _record_cancelled(self, run: Run, state: WorkflowState) -> None:
-        status = CheckpointStatus.CANCELLED
-        run.journal.note(status.value)
-
-        def ending() -> WorkflowState:
-            return evolved(state, next_stage=None, tasks=(), drafts=(), outcome=cancelled_outcome(run))
-
-        await self._record_on_newest_head(ending, status, run)
+    async def _record_cancelled(self) -> None:
+        self._ending = True
+        run = self._run
+        self._tokens = run.tokens_spent if run else 0
+        if run is not None and run.state is not None:
+            await self._bounded(self._end_of(run).cancelled(run.state))
 
     async def _failed(self, error: ScriptgenError | None) -> None:
         """Record the failure, best effort: what is not recorded is simply tried again."""
@@ -390,14 +304,13 @@ class Generation:
         self._tokens = run.tokens_spent if run else 0
         if run is None or run.state is None or isinstance(error, LeaseLostError | StoreUnavailableError):
             return  # the log is another worker's now, or out of reach: left for the retry to go on with
-        stored = None
-        if error is not None and error.code in _LASTING:
-            stored = StoredError(error.code, error.reason, error.message)
-        state = evolved(run.state, next_stage=None, tasks=(), drafts=(), error=stored)
         try:
-            await run.journal.append(state, CheckpointStatus.FAILED)
+            await self._end_of(run).failed(run.state, error)
         except ScriptgenError:
             logger.warning("failure of a generation not recorded")
+
+    def _end_of(self, run: Run) -> Ending:
+        return Ending(run, self._engine.session_store)
 
     async def _bounded(self, ending: Awaitable[None]) -> None:
         """Run an end-of-life step under its own time bound; its trouble must not hide the first one."""
@@ -409,30 +322,29 @@ class Generation:
         except ScriptgenError as error:
             logger.warning("end of a generation not recorded: %s", error.reason)
 
-    async def _prune(self, keep: int) -> None:
-        await self._engine.checkpoints.prune(self.request.key, keep)
-
     def _watch_lease(self) -> asyncio.Task[None] | None:
         lock = self._grant.lock
-        if lock is None:
+        lost = lock.lost if lock is not None else None
+        if lost is None:
             return None
 
         async def watch() -> None:
-            await lock.lost.wait()
+            await lost.wait()
             self.cancel(CancelCause.LEASE_LOST)
 
         return asyncio.create_task(watch(), name="lease-watch")
 
-    def _observe(self, started: float) -> None:
-        observer, result = self._engine.workshop.observer, self.channel.result
-        if result is None or self._run is None or self._run.state is None:
-            return
-        intent = result.intent.type.value if result.intent else ""
-        observer.generation(result.status.value, intent, result.backend)
-        total = asyncio.get_running_loop().time() - started
-        observer.overhead_seconds(max(total - self._run.state.upstream_seconds, 0.0))
-        if self.channel.first_delta_at is not None:
-            observer.first_delta_seconds(self.channel.first_delta_at - started)
+    def _tell(self, result: GenerationResult) -> None:
+        """Count it, then send it: whoever has the answer finds it in the metrics."""
+        observer = self._engine.workshop.observer
+        if self._run is not None and self._run.state is not None:
+            intent = result.intent.type.value if result.intent else ""
+            observer.generation(result.status.value, intent, result.backend)
+            total = asyncio.get_running_loop().time() - self._started
+            observer.overhead_seconds(max(total - self._run.state.upstream_seconds, 0.0))
+            if self.channel.first_delta_at is not None:
+                observer.first_delta_seconds(self.channel.first_delta_at - self._started)
+        self.channel.emit(result)
 
 
 def _resumable(found: CheckpointRecord | None) -> WorkflowState | None:

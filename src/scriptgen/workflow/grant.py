@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from scriptgen.stores.protocols import OpenedSession
+
 
 class QuotaHold(Protocol):
     """A reservation of tokens."""
@@ -17,9 +19,10 @@ class QuotaHold(Protocol):
 
 
 class LockHold(Protocol):
-    """A held session; `lost` is set when another holder may be running."""
+    """A held session; `lost` is set when another holder may be running, None when that cannot be."""
 
-    lost: asyncio.Event
+    @property
+    def lost(self) -> asyncio.Event | None: ...
 
     async def release(self) -> None: ...
 
@@ -27,11 +30,13 @@ class LockHold(Protocol):
 class Grant:
     """Filled by the edge, taken by a generation. Whoever has not handed it on must close it."""
 
-    __slots__ = ("lock", "quota", "taken")
+    __slots__ = ("lock", "opened", "quota", "taken")
 
     def __init__(self) -> None:
         self.quota: QuotaHold | None = None
         self.lock: LockHold | None = None
+        self.opened: OpenedSession | None = None
+        """The session as it was read under the lock, where the edge has done so."""
         self.taken = False
 
     async def close(self, tokens: int | None) -> None:

@@ -1,10 +1,10 @@
 # Annotations are evaluated here on purpose: LangGraph reads them, and strings of local names break that.
 """The workflow as a LangGraph `StateGraph`.
 
-A superstep costs about 0.5 ms, a stage of ours some microseconds. So a node is not one stage but the
-straight run of stages that begins with it: a plain generation passes two nodes. There is a node for every
-stage, because a resumed generation may enter anywhere. LangGraph's own checkpointer has no compare-and-set
-and is not used.
+A superstep costs about 0.5 ms, a stage of ours some microseconds. So a node is not one stage but the run
+forward that begins with it: a plain generation passes one node, and the graph is left to what loops, the next
+script of a set and a regeneration. There is a node for every stage, because a resumed generation may enter
+anywhere. LangGraph's own checkpointer has no compare-and-set and is not used.
 """
 
 from typing import TypedDict
@@ -22,6 +22,10 @@ from .step import step
 
 #: More supersteps than any generation can take: ten scripts, each regenerated up to ten times.
 _RECURSION_LIMIT = 500
+
+
+#: A later stage follows in the same node, an earlier one in the next superstep.
+_ORDER = {stage: place for place, stage in enumerate(STAGES)}
 
 
 class GraphState(TypedDict):
@@ -55,16 +59,16 @@ class LangGraphRunner:
 
 
 def _node(first: Stage):  # type: ignore[no-untyped-def]  # noqa: ANN202  - LangGraph reads the inner annotations
-    async def straight_run(state: GraphState, runtime: Runtime[Run]) -> Command[str]:
+    async def run_forward(state: GraphState, runtime: Runtime[Run]) -> Command[str]:
         workflow, run = state["workflow"], runtime.context
         # A resumed generation comes in by the front door and is sent on to where it stopped: a conditional
         # edge at START would cost every other generation half a millisecond.
         stage = first if workflow.next_stage is first else None
         while stage is not None:
             workflow = await step(stage, workflow, run)
-            straight = STAGES[stage].then
-            stage = straight if straight is workflow.next_stage else None
+            following = workflow.next_stage
+            stage = following if following is not None and _ORDER[following] > _ORDER[stage] else None
         onward = workflow.next_stage
         return Command(update={"workflow": workflow}, goto=onward.value if onward else END)
 
-    return straight_run
+    return run_forward

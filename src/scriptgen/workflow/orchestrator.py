@@ -6,16 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
-from scriptgen.domain.checkpoint import CheckpointRecord, CheckpointStatus
-from scriptgen.domain.errors import DrainingError, LeaseLostError, NotFoundError
+from scriptgen.domain.errors import DrainingError, NotFoundError
 from scriptgen.domain.generation import GenerationRequest, GenerationResult, SequencedEvent
 from scriptgen.domain.identity import Principal
 from scriptgen.domain.session import SessionKey
@@ -23,19 +21,16 @@ from scriptgen.domain.vocabulary import GenerationStatus
 from scriptgen.stores.protocols import EventRelay
 
 from .channel import EventChannel
-from .generation import CancelCause, Engine, Generation, fingerprint_of
+from .engine import Engine, fingerprint_of
+from .generation import CancelCause, Generation
 from .grant import Grant
-from .journal import Journal, now_us
+from .journal import now_us
 from .relay import Follower, Publication
+from .remote_cancel import cancelled_elsewhere
 from .replay import replay_into, reused_request_id, stored_answer
-from .state import decode, evolved
+from .retained import RetainedStreams, RunKey
 
 logger = logging.getLogger(__name__)
-
-#: How long CancelGeneration waits for the instance that runs the generation before it decides alone.
-_REMOTE_CANCEL_SECONDS: Final = 1.0
-_REMOTE_POLL_SECONDS: Final = 0.1
-_RETAINED_CHANNELS: Final = 256
 
 
 class StreamLimits(msgspec.Struct, frozen=True):
@@ -45,9 +40,6 @@ class StreamLimits(msgspec.Struct, frozen=True):
     max_events: int
     reconnect_grace_seconds: float
     retain_seconds: float
-
-
-RunKey = tuple[str, str, str]
 
 
 class CancelSignals(Protocol):
@@ -72,7 +64,7 @@ class Orchestrator:
         self._publishers: set[asyncio.Task[None]] = set()
         self._running: dict[RunKey, Generation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._retained: OrderedDict[RunKey, tuple[float, Generation]] = OrderedDict()
+        self._retained = RetainedStreams(limits.retain_seconds)
         self._closing = False
         bus.listen(self._on_cancel)
 
@@ -83,6 +75,11 @@ class Orchestrator:
     @property
     def running(self) -> int:
         return len(self._tasks)
+
+    @property
+    def publishing(self) -> int:
+        """Streams of which other instances have not been told all."""
+        return len(self._publishers)
 
     async def handle_request(
         self, request: GenerationRequest, principal: Principal, grant: Grant, *, deadline: float | None
@@ -135,7 +132,11 @@ class Orchestrator:
             return None
         await self._engine.sessions.visible(request.key, principal)
         answer = stored_answer(found, fingerprint_of(request), self._engine.dedup_ttl_seconds, now_us())
-        relayed = await self._relayed(request, found, resume_after)
+        ended = found.header.status.terminal
+        # A finished request is answered from its record, unless its caller has seen a part: then only the
+        # very same events do. What ended without an answer is written anew, whatever the relay still holds.
+        follow = (answer is not None and resume_after > 0) if ended else True
+        relayed = await self._relayed(request, resume_after, finished=ended) if follow else None
         if relayed is not None:
             self._engine.workshop.observer.replay()
             return relayed
@@ -161,7 +162,7 @@ class Orchestrator:
         if found.header.status.terminal:
             return False
         await self._bus.publish(key, request_id)
-        return await self._cancelled_elsewhere(key, request_id, principal)
+        return await cancelled_elsewhere(self._engine, key, request_id, principal)
 
     async def close(self, grace_seconds: float) -> None:
         """Take nothing new, let what runs end within the grace, stop the rest where it can be resumed."""
@@ -213,7 +214,7 @@ class Orchestrator:
         task = generation.start(ended)
         self._tasks.add(task)
         if retain and request.explicit_id:
-            self._retain(key, generation)
+            self._retained.keep(key, generation)
         return generation
 
     async def _listen(
@@ -248,13 +249,10 @@ class Orchestrator:
             logger.error("a generation was not published to the end", exc_info=error)
 
     async def _relayed(
-        self, request: GenerationRequest, found: CheckpointRecord, resume_after: int
+        self, request: GenerationRequest, resume_after: int, *, finished: bool
     ) -> AsyncGenerator[SequencedEvent, None] | None:
-        """What another instance sends or has sent. A finished request is answered from its record, unless its
-        caller has seen a part: then only the very same events will do.
-        """
-        finished = found.header.status.terminal
-        if self._follower is None or (finished and not resume_after):
+        """What another instance sends or has sent."""
+        if self._follower is None:
             return None
         return await self._follower.find(
             request.key, request.request_id, fingerprint_of(request), resume_after, finished=finished
@@ -270,66 +268,12 @@ class Orchestrator:
     def _known(self, key: RunKey) -> Generation | None:
         """Running here, or ended with a result not long ago and still kept with its exact events."""
         running = self._running.get(key)
-        if running is not None and running.joinable:
-            return running
-        kept = self._retained.get(key)
-        if kept is None or kept[0] < asyncio.get_running_loop().time():
-            return None
-        result = kept[1].channel.result
-        lasting = result is not None and result.status is not GenerationStatus.CANCELLED
-        return kept[1] if lasting else None
-
-    def _retain(self, key: RunKey, generation: Generation) -> None:
-        self._retained.pop(key, None)
-        until = asyncio.get_running_loop().time() + self._limits.retain_seconds
-        self._retained[key] = (until, generation)
-        now = asyncio.get_running_loop().time()
-        while self._retained:
-            oldest = next(iter(self._retained))
-            if len(self._retained) <= _RETAINED_CHANNELS and self._retained[oldest][0] >= now:
-                break
-            del self._retained[oldest]
+        return running if running is not None and running.joinable else self._retained.get(key)
 
     def _on_cancel(self, key: SessionKey, request_id: str) -> None:
         generation = self._running.get(_run_key(key, request_id))
         if generation is not None:
             generation.cancel(CancelCause.REQUESTED)
-
-    async def _cancelled_elsewhere(self, key: SessionKey, request_id: str, principal: Principal) -> bool:
-        """Wait for the running instance to record the end; if it does not, its process is gone: record it
-        here, so that nobody resumes what was cancelled.
-        """
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + _REMOTE_CANCEL_SECONDS
-        while True:
-            # Newest record and the request's own in one read, and the session rolled forward: what is
-            # appended below may neither follow a result nor hide one that the session still lacks.
-            opened = await self._engine.sessions.open(key, principal, request_id)
-            found = opened.found
-            if found is None or found.header.status.terminal:
-                return found is not None and found.header.status is CheckpointStatus.CANCELLED
-            if loop.time() >= give_up:
-                break
-            await asyncio.sleep(_REMOTE_POLL_SECONDS)
-        try:
-            await self._close_record(found, opened.latest)
-        except LeaseLostError:
-            return False
-        return True
-
-    async def _close_record(self, found: CheckpointRecord, latest: CheckpointRecord | None) -> None:
-        state = decode(found.state)
-        journal = Journal(
-            self._engine.checkpoints,
-            state.request,
-            found.header.request_fingerprint,
-            latest,
-            backend=self._engine.checkpoint_backend,
-            observer=self._engine.workshop.observer,
-        )
-        journal.note(CheckpointStatus.CANCELLED.value)
-        ended = evolved(state, next_stage=None, tasks=(), drafts=())
-        await journal.append(ended, CheckpointStatus.CANCELLED)
 
 
 def _run_key(key: SessionKey, request_id: str) -> RunKey:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from scriptgen.domain.checkpoint import CheckpointRecord
-from scriptgen.domain.session import SessionHead, SessionWrite
+from scriptgen.domain.session import Session, SessionHead, SessionWrite
 
 from .state import TurnOutcome, decode
 
@@ -42,6 +42,42 @@ def merged(head: SessionHead, outcome: TurnOutcome, *, version: int, now: int) -
         expected_revision=head.revision,
         turns=(outcome.turn,) if outcome.turn is not None else (),
         scripts=outcome.scripts,
+    )
+
+
+def forked(
+    session: Session, outcome: TurnOutcome | None, *, session_id: str, origin: str, now: int
+) -> Session:
+    """A new session that begins as `session` stood after `outcome` (None: before any turn)."""
+    source = session.head
+    head = SessionHead(
+        tenant_id=source.tenant_id,
+        session_id=session_id,
+        user_id=source.user_id,
+        influencer=source.influencer,
+        category=source.category,
+        product=source.product,
+        origin=origin,
+        create_time=now,
+        update_time=now,
+    )
+    if outcome is None:
+        return Session(head)
+    head = replace(
+        head,
+        category=outcome.category,
+        product=outcome.product,
+        slots=outcome.slots,
+        last_status=outcome.status,
+        turn_count=outcome.turn_count,
+        script_count=outcome.script_count,
+        pending=outcome.pending,
+        summary=outcome.summary,
+    )
+    return Session(
+        head,
+        tuple(turn for turn in session.turns if turn.turn_index < head.turn_count),
+        tuple(script for script in session.scripts if script.turn_index < head.turn_count),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from scriptgen.agents.intent import IntentAgent
 from scriptgen.agents.profile import ProfileAgent
 from scriptgen.agents.quality import QualityAgent
-from scriptgen.agents.script import ScriptAgent
+from scriptgen.agents.script import Screened, ScriptAgent
 from scriptgen.domain.conversation import ConversationContext
 from scriptgen.domain.generation import GenerationEvent, StageChanged
 from scriptgen.domain.identity import Principal
@@ -60,7 +60,9 @@ class Run:
     """One generation in progress. `emit` never blocks; `deadline` is on the event loop's clock.
 
     `state` is that after the last finished step. `tokens_spent` counts what the models produced so far, also
-    in calls that were broken off: it is what a cancelled generation is charged.
+    in calls that were broken off: it is what a cancelled generation is charged. `screened` holds by draft
+    what the streaming guard found, for the review; a generation that was taken over has none and is judged
+    anew.
     """
 
     workshop: Workshop
@@ -74,6 +76,7 @@ class Run:
     tokens_spent: int = 0
     state: WorkflowState | None = None
     announced: tuple[Stage, int] | None = None
+    screened: dict[int, Screened] = field(default_factory=dict)
 
     def announce(self, stage: Stage, attempt: int) -> None:
         """Emit StageChanged unless the generation already is in that stage."""

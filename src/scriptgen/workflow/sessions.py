@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scriptgen.domain.canonical import canonical_json, sha256_hex
-from scriptgen.domain.checkpoint import GENESIS_CHECKSUM, CheckpointHeader, CheckpointRecord
+from scriptgen.domain.checkpoint import CheckpointHeader, CheckpointRecord
 from scriptgen.domain.errors import (
     FailedPreconditionError,
     FieldViolation,
@@ -23,8 +23,8 @@ from scriptgen.domain.errors import (
     RevisionConflictError,
     SessionExistsError,
 )
+from scriptgen.domain.generation import GenerationRequest
 from scriptgen.domain.identity import Principal
-from scriptgen.domain.intent import Slots
 from scriptgen.domain.session import (
     Influencer,
     Product,
@@ -44,7 +44,8 @@ from scriptgen.stores.protocols import (
 )
 
 from .journal import now_us
-from .projection import merged, outcome_of, unapplied
+from .projection import forked, merged, outcome_of, unapplied
+from .verification import Verification, verify_chain
 
 _CONFLICT_RETRIES = 5
 
@@ -55,17 +56,6 @@ class SessionChange(msgspec.Struct, frozen=True):
     influencer: Influencer | None = None
     category: str | None = None
     product: Product | None = None
-
-
-class Verification(msgspec.Struct, frozen=True):
-    """The result of walking a chain; `first_bad_version` is 0 when it is whole."""
-
-    checked: int
-    first_bad_version: int
-
-    @property
-    def valid(self) -> bool:
-        return self.first_bad_version == 0
 
 
 def session_not_found() -> NotFoundError:
@@ -102,6 +92,10 @@ class Sessions:
                 return opened
             await self._roll_forward(session.head, opened.latest)
         raise RevisionConflictError("The session is being changed by others.", retry_after=0.1)
+
+    async def open_for(self, request: GenerationRequest, principal: Principal) -> OpenedSession:
+        """What a generation starts from."""
+        return await self.open(request.key, principal, request.request_id if request.deduplicate else None)
 
     async def get(self, key: SessionKey, principal: Principal) -> Session:
         """The whole session, rolled forward."""
@@ -222,29 +216,10 @@ class Sessions:
             if earlier is None:
                 raise checkpoint_not_found()  # pruned: nobody knows any more how the session stood
             record, outcome = earlier, outcome_of(earlier)
-        source = session.head
-        count = outcome.turn_count if outcome else 0
-        now = self._clock()
-        turns = tuple(t for t in session.turns if t.turn_index < count)
-        scripts = tuple(s for s in session.scripts if s.turn_index < count)
-        head = SessionHead(
-            tenant_id=source.tenant_id,
-            session_id=self._session_id(principal, f"fork:{key.session_id}:{version}", request_id),
-            user_id=source.user_id,
-            influencer=source.influencer,
-            category=outcome.category if outcome else source.category,
-            product=outcome.product if outcome else source.product,
-            slots=outcome.slots if outcome else Slots(),
-            last_status=outcome.status if outcome else None,
-            turn_count=count,
-            script_count=outcome.script_count if outcome else 0,
-            pending=outcome.pending if outcome else None,
-            summary=outcome.summary if outcome else "",
-            origin=sha256_hex(canonical_json((key, version))),
-            create_time=now,
-            update_time=now,
-        )
-        return await self._create(Session(head, turns, scripts), principal)
+        session_id = self._session_id(principal, f"fork:{key.session_id}:{version}", request_id)
+        origin = sha256_hex(canonical_json((key, version)))
+        fork = forked(session, outcome, session_id=session_id, origin=origin, now=self._clock())
+        return await self._create(fork, principal)
 
     async def checkpoints(
         self, key: SessionKey, principal: Principal, *, page_size: int, before_version: int | None
@@ -313,26 +288,6 @@ class Sessions:
         if opened.session is None:
             raise session_not_found()
         return opened.session
-
-
-async def verify_chain(checkpoints: CheckpointStore, key: SessionKey) -> Verification:
-    """Content, link and gap of every retained record; the oldest one's own link is taken as given after
-    pruning, unless it is version 1.
-    """
-    checked = 0
-    previous: CheckpointRecord | None = None
-    async for record in checkpoints.walk(key):
-        checked += 1
-        if previous is None:
-            linked = record.version > 1 or record.header.prev_checksum == GENESIS_CHECKSUM
-        else:
-            linked = (
-                record.version == previous.version + 1 and record.header.prev_checksum == previous.checksum
-            )
-        if not linked or not record.intact():
-            return Verification(checked, record.version)
-        previous = record
-    return Verification(checked, 0)
 
 
 def checkpoint_not_found() -> NotFoundError:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from scriptgen.agents.script import feedback_line
+from scriptgen.agents.script import Screened, feedback_line
 from scriptgen.domain.errors import LLMUnavailableError, PermissionDeniedError
 from scriptgen.domain.generation import ResetReason, ScriptDelta, ScriptReset
 from scriptgen.domain.quality import Severity
@@ -20,7 +20,7 @@ from scriptgen.domain.vocabulary import GenerationStatus, Stage
 from scriptgen.domain.writing import WritingTask
 from scriptgen.skills.protocol import SkillContext
 
-from .drafting import write_draft
+from .drafting import repair_warnings, write_draft
 from .history import compressed
 from .run import Run
 from .state import Draft, WorkflowState, with_draft
@@ -96,10 +96,9 @@ async def plan_skill(state: WorkflowState, run: Run) -> Update:
     )
     plan = await shop.skills.named(state.skill).plan(context)
     run.tokens_spent += plan.usage.total
-    history = compressed(run.conversation, shop.limits.history_token_budget)
     return {
         "product": context.product,
-        "tasks": tuple(replace(task, history=history) for task in plan.tasks),
+        "tasks": plan.tasks,
         "drafts": (None,) * len(plan.tasks),
         "reply": plan.reply,
         "warnings": (*state.warnings, *plan.warnings, *filter(None, (fetched.warning,))),
@@ -112,8 +111,11 @@ async def generate_script(state: WorkflowState, run: Run) -> Update:
     """Write the first script that has no draft; each finished one is recorded before the next begins."""
     index = state.unwritten
     assert index is not None
-    task = _beside_its_siblings(state, index)
+    task = _in_its_place(state, index, run)
     written = await write_draft(run, task, index, run.workshop.writer, state.request.parameters)
+    run.screened.pop(index, None)
+    if written.screened is not None:
+        run.screened[index] = written.screened
     return {
         "drafts": with_draft(state, index, written.draft),
         "attempts": state.attempts + written.attempts,
@@ -127,7 +129,10 @@ async def generate_script(state: WorkflowState, run: Run) -> Update:
 async def check_quality(state: WorkflowState, run: Run) -> Update:
     """Review every draft; what does not pass is retried, then repaired, then written by the last resort."""
     shop = run.workshop
-    reviewed = [_reviewed(draft, task, run) for draft, task in zip(state.drafts, state.tasks, strict=True)]
+    reviewed = [
+        _reviewed(draft, task, run, run.screened.get(index))
+        for index, (draft, task) in enumerate(zip(state.drafts, state.tasks, strict=True))
+    ]
     failing = [index for index, draft in enumerate(reviewed) if not _passed(draft)]
     if failing and state.attempt < shop.limits.quality_max_retries:
         shop.observer.quality_retry()
@@ -165,6 +170,7 @@ async def check_quality(state: WorkflowState, run: Run) -> Update:
     for draft in delivered:
         assert draft.quality is not None
         run.emit(draft.quality)
+        warnings += draft.warnings
     update |= {
         "drafts": tuple(reviewed),
         "usage": usage,
@@ -233,11 +239,17 @@ STAGES: Final[Mapping[Stage, StageSpec]] = {
 }
 
 
-def _beside_its_siblings(state: WorkflowState, index: int) -> WritingTask:
-    """The task, told what the other scripts of the same request already say."""
+def _in_its_place(state: WorkflowState, index: int, run: Run) -> WritingTask:
+    """The task, told what was said before and what the other scripts of the same request already say. The
+    conversation can be read again at any time: it would be half of what a record holds.
+    """
     task = state.tasks[index]
     siblings = tuple(draft.text for draft in state.drafts[:index] if draft is not None)
-    return replace(task, avoid=(*task.avoid, *siblings)[-_MAX_AVOIDED:]) if siblings else task
+    return replace(
+        task,
+        avoid=(*task.avoid, *siblings)[-_MAX_AVOIDED:] if siblings else task.avoid,
+        history=compressed(run.conversation, run.workshop.limits.history_token_budget),
+    )
 
 
 def _kept_source(task: WritingTask, index: int, run: Run) -> Draft | None:
@@ -257,10 +269,12 @@ def _again(task: WritingTask, attempt: int, reasons: tuple[str, ...]) -> Writing
     return replace(task, feedback=reasons, seed=f"{task.seed}#{attempt}")
 
 
-def _reviewed(draft: Draft | None, task: WritingTask, run: Run) -> Draft | None:
+def _reviewed(
+    draft: Draft | None, task: WritingTask, run: Run, screened: Screened | None = None
+) -> Draft | None:
     if draft is None:
         return None
-    report = run.workshop.quality.review(draft.text, task, complete=draft.complete)
+    report = run.workshop.quality.review(draft.text, task, complete=draft.complete, screened=screened)
     return replace(draft, quality=report)
 
 
@@ -275,7 +289,9 @@ def _repaired(draft: Draft | None, task: WritingTask, run: Run) -> Draft | None:
     text = run.workshop.quality.repair(draft.text, draft.quality.issues)
     if text == draft.text:
         return None
-    repaired = _reviewed(replace(draft, text=text), task, run)
+    exchanged = [issue for issue in draft.quality.issues if issue.replacement is not None]
+    warnings = (*draft.warnings, *repair_warnings(exchanged))
+    repaired = _reviewed(replace(draft, text=text, warnings=warnings), task, run)
     return repaired if _passed(repaired) else None
 
 

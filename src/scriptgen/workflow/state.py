@@ -22,7 +22,7 @@ from scriptgen.domain.writing import WritingTask
 
 class Draft(msgspec.Struct, frozen=True):
     """One written text of a task. `complete` is false when the writer gave up before the end; `notes` then
-    say why, for the next attempt.
+    say why, for the next attempt. `warnings` are for the operator, if this draft is delivered.
     """
 
     text: str
@@ -30,6 +30,7 @@ class Draft(msgspec.Struct, frozen=True):
     model: str
     complete: bool = True
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     quality: QualityReport | None = None
 
 

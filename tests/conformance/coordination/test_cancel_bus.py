@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scriptgen.coordination.cancel_bus import LocalCancelBus, RedisCancelBus
+from scriptgen.coordination.cancel_bus import RedisCancelBus
 from scriptgen.coordination.keys import CANCEL_CHANNEL
+from scriptgen.coordination.local_cancel_bus import LocalCancelBus
 from scriptgen.domain.session import SessionKey
 from tests.conformance.coordination.support import KEY, client, eventually
 from tests.valkey import ValkeyServer, valkey_server

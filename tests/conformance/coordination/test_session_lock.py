@@ -13,8 +13,9 @@ from redis.utils import str_if_bytes
 from scriptgen.coordination.keys import lock_keys, session_tag
 from scriptgen.coordination.local_lock import LocalSessionLock
 from scriptgen.coordination.protocols import SessionLock
+from scriptgen.coordination.redis_lease import RENEW
 from scriptgen.coordination.redis_link import RedisClient
-from scriptgen.coordination.redis_lock import ACQUIRE, RELEASE, RENEW, RedisSessionLock
+from scriptgen.coordination.redis_lock import ACQUIRE, RELEASE, RedisSessionLock
 from scriptgen.domain.component import ComponentState
 from scriptgen.domain.errors import ResourceExhaustedError, SessionBusyError
 from scriptgen.domain.session import SessionKey
@@ -338,3 +339,90 @@ async def test_the_scripts_follow_a_model_of_one_holder_and_one_next(server: Val
                 await redis.delete(place)
             stored = [str_if_bytes(value) if value else None for value in await redis.mget(lock, place)]
             assert stored == [owner, following], step
+
+
+@pytest.fixture(params=["server", "cluster"])
+async def eager(request: pytest.FixtureRequest, observer: Recorder) -> AsyncIterator[RedisSessionLock]:
+    server: ValkeyServer = request.getfixturevalue(request.param)
+    async with client(server.url) as redis, redis_lock(redis, observer=observer) as over_redis:
+        yield over_redis
+
+
+async def test_an_attempt_wins_a_free_session_and_releases_it_like_any_other(
+    eager: RedisSessionLock, observer: Recorder
+) -> None:
+    lease = await eager.attempt(KEY)
+    assert lease is not None
+    assert len(observer.waits) == 1
+    with pytest.raises(SessionBusyError):
+        await eager.acquire(KEY, timeout=0.05)
+    await lease.release()
+    await (await eager.acquire(KEY, timeout=1)).release()
+    assert await left_behind(eager) == ("0", "0")
+
+
+async def test_an_attempt_on_a_session_held_in_this_process_is_lost_at_once(eager: RedisSessionLock) -> None:
+    async with asyncio.timeout(1):
+        lease = await eager.acquire(KEY, timeout=1)
+        assert await eager.attempt(KEY) is None
+        assert await left_behind(eager) == ("1", "0")
+    await lease.release()
+
+
+async def test_an_attempt_on_a_session_held_elsewhere_is_lost_at_once_and_takes_no_place(
+    server: ValkeyServer,
+) -> None:
+    async with (
+        client(server.url) as ours,
+        client(server.url) as theirs,
+        redis_lock(ours) as here,
+        redis_lock(theirs) as there,
+    ):
+        held = await there.acquire(KEY, timeout=1)
+        async with asyncio.timeout(1):
+            assert await here.attempt(KEY) is None
+        assert await nobody_waits_in_redis(ours)
+        assert await left_behind(here) == ("0", "0")
+        await held.release()
+        lease = await here.attempt(KEY)
+        assert lease is not None
+        await lease.release()
+
+
+async def test_an_attempt_does_not_overtake_who_waits_elsewhere(server: ValkeyServer) -> None:
+    async with (
+        client(server.url) as ours,
+        client(server.url) as theirs,
+        redis_lock(ours) as here,
+        redis_lock(theirs) as there,
+    ):
+        held = await here.acquire(KEY, timeout=1)
+        waiter = asyncio.create_task(there.acquire(KEY, timeout=5))
+        await eventually(lambda: waits_in_redis(ours))
+        release = asyncio.create_task(held.release())
+        await release
+        assert await here.attempt(KEY) is None
+        await (await waiter).release()
+
+
+async def test_an_abandoned_attempt_leaves_nothing_behind(eager: RedisSessionLock) -> None:
+    for abandoned_after in (0, 1, 5):
+        attempt = eager.attempt(KEY)
+        for _ in range(abandoned_after):
+            await asyncio.sleep(0)
+        eager.abandon(attempt)
+        await (await eager.acquire(KEY, timeout=1)).release()
+    assert await left_behind(eager) == ("0", "0")
+
+
+async def test_a_call_behind_an_attempt_sees_the_session_as_its_holder_does(server: ValkeyServer) -> None:
+    """The read that is asked for right after an attempt runs after it, on a server of its own."""
+    async with client(server.url) as redis, redis_lock(redis) as lock:
+        await (await lock.acquire(KEY, timeout=1)).release()  # the scripts are known from here on
+        for _ in range(20):
+            attempt = lock.attempt(KEY)
+            owner = asyncio.create_task(redis.execute_command("GET", lock_keys(session_tag(KEY))[0]))
+            lease = await attempt
+            assert lease is not None
+            assert await owner == lease.token.encode()
+            await lease.release()

@@ -7,7 +7,7 @@ import pytest
 from scriptgen.agents.answer import AnswerAgent
 from scriptgen.compliance.checker import ComplianceChecker
 from scriptgen.domain.conversation import ConversationContext
-from scriptgen.domain.errors import LLMUnavailableError
+from scriptgen.domain.errors import DeadlineExceededError, LLMUnavailableError
 
 from .fake_model import FakeModel, text
 
@@ -37,8 +37,9 @@ async def test_what_may_not_be_shown_becomes_an_empty_answer(checker: Compliance
     assert answer.usage.total == 150
 
 
-async def test_an_outage_becomes_an_empty_answer(checker: ComplianceChecker) -> None:
-    model = FakeModel([LLMUnavailableError("all down")])
+@pytest.mark.parametrize("failure", [LLMUnavailableError("all down"), DeadlineExceededError("too late")])
+async def test_an_outage_becomes_an_empty_answer(checker: ComplianceChecker, failure: Exception) -> None:
+    model = FakeModel([failure])
     answer = await agent(model, checker).answer("怎么讲", ConversationContext())
     assert answer.text == ""
     assert answer.usage.estimated

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,9 @@ from scriptgen.domain.session import Product
 
 CHECKER = ComplianceChecker(load_lexicon())
 CASES = [json.loads(line) for line in (Path(__file__).parent / "cases.jsonl").read_text("utf-8").splitlines()]
+SENTENCES = [
+    json.loads(line) for line in (Path(__file__).parent / "sentences.jsonl").read_text("utf-8").splitlines()
+]
 SERUM = Product(
     name="玻尿酸精华液",
     price="129元",
@@ -30,18 +34,36 @@ def found(text: str, category: str = "", product: Product | None = None) -> list
     return [(i.type, i.span) for i in CHECKER.review(text, category=category, product=product)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[c["id"] for c in CASES])
-def test_a_labelled_sentence_is_judged_as_its_author_did(case: dict[str, object]) -> None:
-    text, category = str(case["text"]), str(case["category"])
-    issues = CHECKER.review(text, category=category)
-    if case["compliant"]:
-        assert issues == ()
-    wanted = case["issues"]
-    assert isinstance(wanted, list)
-    for label in wanted:
-        start = text.index(label["span"])
-        end = start + len(label["span"])
-        assert any(i.type == label["type"] and i.start < end and start < i.end for i in issues)
+@pytest.mark.parametrize("batch", sorted({case["id"].rpartition("-")[0] for case in CASES}))
+def test_a_labelled_sentence_is_judged_as_its_author_did(batch: str) -> None:
+    wrong = [
+        case["id"] for case in CASES if case["id"].startswith(f"{batch}-") and not judged_as_labelled(case)
+    ]
+    assert wrong == []
+
+
+def judged_as_labelled(case: dict[str, Any]) -> bool:
+    """Every labelled span is met; one finding at all where the label names the clause beside it (`partly`)."""
+    text: str = case["text"]
+    issues = CHECKER.review(text, category=case["category"])
+    if case["compliant"] or "partly" in case["tags"]:
+        return bool(issues) is not case["compliant"]
+    spans = [(label["type"], text.index(label["span"]), len(label["span"])) for label in case["issues"]]
+    return all(
+        any(i.type == kind and i.start < start + size and start < i.end for i in issues)
+        for kind, start, size in spans
+    )
+
+
+@pytest.mark.parametrize("kind", sorted({sentence["type"] for sentence in SENTENCES}))
+def test_a_sentence_is_found_to_be_of_its_type(kind: str) -> None:
+    wrong = []
+    for sentence in SENTENCES:
+        if sentence["type"] == kind:
+            types = {i.type for i in CHECKER.review(sentence["text"], category=sentence["category"])}
+            if types if kind == "" else kind not in types:
+                wrong.append(sentence["text"])
+    assert wrong == []
 
 
 @settings(max_examples=120, deadline=None)
@@ -81,16 +103,20 @@ def test_any_text_is_reviewed_with_exact_spans(text: str) -> None:
         ("这是顶\u200b级的枕头", "顶\u200b级"),
         ("全 网 最 低，自己比", "全 网 最 低"),
         ("😀😀它能治·疗·失眠", "治·疗·失眠"),
-        ("這是國家級品質", "國家級"),
+        ("這是國家級好物", "國家級"),
         ("加ＶＸ聊", "加ＶＸ聊"),
         ("𠮷祥如意，跳lou价", "跳lou价"),
+        ("史—上—最—好的一款", "史—上—最—好"),
+        ("百分💯不过敏", "百分💯不过敏"),
+        ("第❶品牌", "第❶品牌"),
+        ("✚V信聊", "✚V信聊"),
     ],
 )
 def test_a_span_holds_the_evasion_characters(text: str, span: str) -> None:
     assert span in [i.span for i in CHECKER.review(text)]
 
 
-@pytest.mark.parametrize("joint", ["。", "！", "？", "；", "，", "、", "\n", " - - "])
+@pytest.mark.parametrize("joint", ["。", "！", "？", "；", "，", "、", "\n", " - - ", "——"])
 def test_no_term_is_found_across_punctuation(joint: str) -> None:
     assert found(f"颜色顶{joint}级别不同") == []
     assert found("颜色顶 级别") != []
@@ -162,6 +188,33 @@ def test_an_unstated_fact_needs_evidence(text: str, span: str) -> None:
     assert found(text, "美妆", Product(name="精华")) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "repaired"),
+    [
+        ("全网最低价就在今晚", "好价就在今晚"),
+        ("咱家红薯干全网最低", "咱家红薯干很实惠"),
+        ("这套锅全网性价比最高", "这套锅性价比很高"),
+        ("这是史上最柔软的纸尿裤", "这是很柔软的纸尿裤"),
+        ("这款床垫是国家级品质", "这款床垫是很好的品质"),
+        ("用的是世界顶级工艺", "用的是优质工艺"),
+        ("跳楼价清仓", "活动价清仓"),
+        ("床垫吐血大甩卖", "床垫活动特卖"),
+        ("这个音质太牛逼了", "这个音质太厉害了"),
+        ("我靠，这个音质好", "哇，这个音质好"),
+        ("月嫂说是新生儿的首选品牌", "月嫂说是新生儿的好选择"),
+    ],
+)
+def test_a_repair_reads_as_a_host_would_say_it(text: str, repaired: str) -> None:
+    (issue,) = CHECKER.review(text)
+    assert issue.replacement is not None
+    assert text[: issue.start] + issue.replacement + text[issue.end :] == repaired
+    assert found(repaired) == []
+
+
+def test_an_insult_has_no_repair() -> None:
+    assert {i.replacement for i in CHECKER.review("你这个傻逼")} == {None}
+
+
 @pytest.mark.parametrize("text", ["zuì好用的气垫", "这款唇釉蕞好看，"])
 def test_accents_and_homophones_do_not_hide_a_term(text: str) -> None:
     assert [t for t, _ in found(text)] == ["absolute_claim"]
@@ -188,7 +241,7 @@ def test_own_experience_needs_a_profile_that_says_so() -> None:
 
 def test_a_sentence_without_punctuation_is_still_searched_whole() -> None:
     for at in range(100, 260, 7):
-        assert ("absolute_claim", "国家级") in found("好" * at + "国家级品质" + "好" * 200)
+        assert ("absolute_claim", "国家级") in found("好" * at + "国家级好物" + "好" * 200)
 
 
 def test_tenant_additions_extend_the_packaged_lexicon(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import logging
@@ -10,6 +11,7 @@ import pytest
 
 from scriptgen.log import configure_logging, escape
 
+ExecuteBatchError: type[Exception] = importlib.import_module("grpc._cython.cygrpc").ExecuteBatchError
 FORGED = "a\nINFO scriptgen.access rpc code=OK\x1b[31m\u2028\u202e\x85"
 
 
@@ -120,3 +122,36 @@ def test_setting_up_again_does_not_double_lines() -> None:
 def test_plain_text_stays_as_it_is() -> None:
     assert escape("家人们，晚上好！😀 naïve") == "家人们，晚上好！😀 naïve"
     assert escape("a\x00b\nc") == "a\\x00b\\nc"
+
+
+def logged_by_grpc(error: Exception, logger: str = "grpc._cython.cygrpc") -> str:
+    _, stream = lines_of("text")
+    try:
+        raise error
+    except type(error):
+        logging.getLogger(logger).exception("ExecuteBatchError raised in core by servicer method [/a/B]")
+    return stream.getvalue()
+
+
+SEND = "<grpc._cython.cygrpc.SendMessageOperation object at 0x7f81242fc5b0>"
+STATUS = "<grpc._cython.cygrpc.SendStatusFromServerOperation object at 0x7f81242fc5b0>"
+RECEIVE = "<grpc._cython.cygrpc.ReceiveMessageOperation object at 0x7f81242fc5b0>"
+
+
+@pytest.mark.parametrize("batch", [f"({SEND},)", f"({SEND}, {STATUS})"])
+def test_a_write_to_a_client_that_left_is_not_told(batch: str) -> None:
+    assert logged_by_grpc(ExecuteBatchError(f'Failed "execute_batch": {batch}')) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "logger"),
+    [
+        (ExecuteBatchError(f'Failed "execute_batch": ({RECEIVE},)'), "grpc._cython.cygrpc"),
+        (ExecuteBatchError(f'Failed "execute_batch": ({SEND}, {RECEIVE})'), "grpc._cython.cygrpc"),
+        (ExecuteBatchError("out of memory"), "grpc._cython.cygrpc"),
+        (RuntimeError(f'Failed "execute_batch": ({SEND},)'), "grpc._cython.cygrpc"),
+        (ExecuteBatchError(f'Failed "execute_batch": ({SEND},)'), "scriptgen.errors"),
+    ],
+)
+def test_whatever_else_fails_inside_of_grpc_is_told(error: Exception, logger: str) -> None:
+    assert "raised in core" in logged_by_grpc(error, logger)

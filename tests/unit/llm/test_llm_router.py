@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from scriptgen.domain.component import ComponentState, ComponentStatus
+from scriptgen.domain.errors import DeadlineExceededError
 from scriptgen.domain.generation import Usage
 from scriptgen.domain.observer import Observer
 from scriptgen.domain.writing import TaskKind, WritingTask
@@ -23,6 +24,7 @@ from scriptgen.llm.errors import (
     ConnectFailedError,
     IdleTimeoutError,
     LLMCallError,
+    OutOfTimeError,
     RateLimitedError,
     TruncatedStreamError,
     UnsupportedRequestError,
@@ -434,10 +436,27 @@ async def test_nothing_more_is_called_after_the_callers_deadline() -> None:
         Scripted(TEMPLATE),
     )
     model: LanguageModel = Router([one, two, template])
-    with pytest.raises(AllBackendsFailedError):
+    with pytest.raises(OutOfTimeError) as caught:
         await model.complete(WITH_TASK)
+    assert isinstance(caught.value, DeadlineExceededError)
+    assert (caught.value.attempts, caught.value.metadata["outcomes"]) == (1, "vllm:deadline")
+    assert caught.value.usage.completion_tokens > 0
     assert not two.calls
     assert not template.calls
+
+
+async def test_a_deadline_that_passes_in_the_last_of_several_calls_is_told_as_one() -> None:
+    router = Router([Scripted("vllm", down()), Scripted("ollama", [CallDeadlineError()])], settings=NO_RETRY)
+    with pytest.raises(OutOfTimeError) as caught:
+        await router.complete(WITH_TASK)
+    assert caught.value.metadata["outcomes"] == "vllm:connect_failed,ollama:deadline"
+
+
+async def test_a_failure_that_comes_after_the_deadline_is_told_as_the_deadline() -> None:
+    router = Router([Scripted("vllm", [0.05, AuthFailedError(401)])], settings=NO_RETRY)
+    soon = asyncio.get_running_loop().time() + 0.02
+    with pytest.raises(OutOfTimeError):
+        await router.complete(replace(WITH_TASK, deadline=soon))
 
 
 async def test_a_caller_in_a_hurry_does_not_open_the_breaker() -> None:

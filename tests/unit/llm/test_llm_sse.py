@@ -149,6 +149,30 @@ def test_an_error_object_is_reported_with_its_message(data: bytes) -> None:
         ChatStream().feed(b"data: " + data + b"\n\n")
 
 
+ERROR = b'data: {"error": {"message": "out of memory"}}\n\n'
+GARBAGE = b"data: {oops\n\n"
+
+
+@pytest.mark.parametrize(
+    ("events", "error"),
+    [
+        ([chunk("好"), GARBAGE, ERROR], MalformedStreamError),
+        ([chunk("好"), ERROR, GARBAGE], UpstreamReportedError),
+        ([chunk("好"), b'data: {"choices": []}{"choices": []}\n\n'], MalformedStreamError),
+        ([b"data: \n\n", chunk("好")], MalformedStreamError),
+    ],
+    ids=["garbage first", "error first", "two values in one event", "an empty event"],
+)
+def test_the_first_thing_wrong_is_told_however_the_events_arrive(
+    events: list[bytes], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        ChatStream().feed(b"".join(events))
+    one_by_one = ChatStream()
+    with pytest.raises(error):
+        _ = [one_by_one.feed(each) for each in events]
+
+
 def test_text_after_the_finish_reason_is_malformed() -> None:
     chat = ChatStream()
     chat.feed(chunk("好", "stop"))
@@ -159,3 +183,4 @@ def test_text_after_the_finish_reason_is_malformed() -> None:
 def test_nothing_after_done_is_read() -> None:
     chat = ChatStream()
     assert chat.feed(chunk("好", "stop") + b"data: [DONE]\n\ndata: {oops\n\n") == "好"
+    assert chat.feed(chunk("还有")) == ""

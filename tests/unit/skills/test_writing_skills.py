@@ -251,3 +251,19 @@ async def test_the_answer_to_a_question_completes_the_change_asked_for_before() 
     pending = PendingRequest(0, "帮我润色一下", Intent(IntentType.SCRIPT_OPTIMIZATION, 0.9))
     ctx = replace(ctx, conversation=replace(ctx.conversation, pending=pending))
     assert (await only_task(OptimizeSkill(), ctx)).instruction == "帮我润色一下，贴进来的稿。"
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("把主播名字改成朵朵姐", "我是朵朵姐，这支唇釉真显白。"),
+        ("主播换成朵朵姐", "我是朵朵姐，这支唇釉真显白。"),
+        ("主播名字改成朵朵姐，再短一点", ""),  # more is asked than the name
+        ("换成朵朵姐的口吻", ""),
+    ],
+)
+async def test_a_host_is_renamed_exactly_and_needs_no_writer(query: str, wanted: str) -> None:
+    spoken = script(1, "我是林小满，这支唇釉真显白。", 0)
+    slots = Slots(target_name="朵朵姐")
+    ctx = context(IntentType.SCRIPT_MODIFICATION, query, slots=slots, turns=[[spoken]])
+    assert (await only_task(ModifySkill(), ctx)).fixed_text == wanted

@@ -77,8 +77,24 @@ def test_every_kind_of_task_is_answered() -> None:
         kind: write(replace(make_task(), kind=kind, instruction="更激情一点，换个开头", source_text=source))
         for kind in TaskKind
     }
-    assert all(text and text != source for text in changed.values())
+    assert all(outcome.text and outcome.text != source for outcome in changed.values())
 
 
 def test_a_fixed_text_is_given_as_it_is() -> None:
-    assert write(make_task(fixed_text="就这一句。")) == "就这一句。"
+    assert write(make_task(fixed_text="就这一句。")).text == "就这一句。"
+
+
+async def test_what_could_not_be_done_is_told_at_the_end_of_the_stream() -> None:
+    source = compose(make_task())
+    task = replace(make_task(), kind=TaskKind.TRANSLATE, instruction="翻成英文", source_text=source)
+    events = [event async for event in TemplateBackend().stream(CompletionRequest(messages=(), task=task))]
+    assert isinstance(events[-1], Completed)
+    assert events[-1].warnings == ("没有接入模型，翻不了英文，这一版保留原文。",)
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == source
+
+
+async def test_what_was_done_gives_no_warning() -> None:
+    request = CompletionRequest(messages=(), task=make_task())
+    events = [event async for event in TemplateBackend().stream(request)]
+    assert isinstance(events[-1], Completed)
+    assert events[-1].warnings == ()

@@ -205,7 +205,7 @@ def test_a_dialect_is_audible_and_comes_with_a_caution(instruction: str, heard: 
 def test_another_language_is_refused_not_faked(instruction: str) -> None:
     outcome = ask(instruction, TaskKind.TRANSLATE)
     assert (outcome.text, outcome.changed) == (SCRIPT, False)
-    assert "没有可用的模型" in outcome.warning
+    assert "没有接入模型" in outcome.warning
 
 
 def test_the_polite_style_addresses_nobody_as_family() -> None:
@@ -250,3 +250,48 @@ def test_splitting_loses_nothing(text: str) -> None:
 
 def test_the_same_edit_gives_the_same_text() -> None:
     assert ask("再燃一点", TaskKind.OPTIMIZE) == ask("再燃一点", TaskKind.OPTIMIZE)
+
+
+def test_each_change_of_a_list_is_made_where_it_belongs() -> None:
+    outcome = ask("开头换一下，结尾加个点关注的引导")
+    before, after = flat(SCRIPT), flat(outcome.text)
+    assert after[0] != before[0]
+    assert after[1 : len(before)] == before[1:]
+    assert "关注" in after[-1]
+    assert not outcome.warning
+
+
+def test_the_part_of_a_list_that_was_not_done_is_named() -> None:
+    outcome = ask("把第九句删了，开头换一下")
+    assert outcome.changed
+    assert "把第九句删了" in outcome.warning
+    assert "开头" not in outcome.warning
+
+
+def test_deleting_the_price_leaves_no_question_after_it() -> None:
+    text = ask("删掉讲价格那句", source="今天讲卫衣。多少钱？59.9元！喜欢的去拍。").text
+    assert text == "今天讲卫衣。喜欢的去拍。"
+
+
+@pytest.mark.parametrize("instruction", ["改成文言文", "换成御姐风", "改成诗歌"])
+def test_a_form_no_rule_can_write_is_refused_not_faked(instruction: str) -> None:
+    outcome = ask(instruction, TaskKind.TRANSLATE)
+    assert (outcome.text, outcome.changed) == (SCRIPT, False)
+    assert "模板写不了" in outcome.warning
+
+
+def test_a_host_nobody_knows_is_asked_about() -> None:
+    source = SCRIPT.replace("家人们", "姐妹们")
+    profile = StyleProfile(address=("姐妹们",))
+    outcome = ask(
+        "换成朵朵姐的口吻", TaskKind.TRANSLATE, source=source, influencer_name="朵朵姐", profile=profile
+    )
+    assert (outcome.text, outcome.changed) == (source, False)
+    assert "朵朵姐的风格资料" in outcome.warning
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_words_within_words_stay_whole(style: str) -> None:
+    source = "今天讲这口锅。用完冲一冲就利落，快递到了先看外箱，超市里也有买家这么问。喜欢的去拍吧！"
+    text = ask(f"更{style}一点", TaskKind.OPTIMIZE, source=source).text
+    assert all(word in text for word in ("冲一冲", "快递", "超市", "买家"))

@@ -25,7 +25,7 @@ from scriptgen.domain.quality import QualityReport
 from scriptgen.domain.session import Product, Script, SessionKey
 from scriptgen.domain.vocabulary import GenerationStatus, Stage
 from scriptgen.workflow.channel import EventChannel
-from scriptgen.workflow.generation import fingerprint_of
+from scriptgen.workflow.engine import fingerprint_of
 from scriptgen.workflow.replay import StoredAnswer, replay_into, stored_answer
 from scriptgen.workflow.state import StoredError, TurnOutcome, WorkflowState, encode
 

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 import scriptgen.app
+import scriptgen.model_path
 from scriptgen.domain.checkpoint import CheckpointStatus
 from scriptgen.domain.errors import (
     DrainingError,
@@ -70,7 +71,7 @@ def crash_points() -> Iterator[CrashPoints]:
     points = CrashPoints()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(failpoint, "os", SimpleNamespace(kill=crash, getpid=os.getpid))
-        patch.setattr(scriptgen.app, "Failpoints", lambda _: points)
+        patch.setattr(scriptgen.model_path, "Failpoints", lambda _: points)
         yield points
 
 

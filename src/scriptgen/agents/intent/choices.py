@@ -9,10 +9,27 @@ import re
 from .lexicon import Mention
 
 _TARGET_VALUE = re.compile(
-    r"换成|换为|改成|改为|转成|转为|变成|整成|做成|弄成|调成|写成|改写成|翻成|改做|切换成|搞成|整个|"
-    r"来个"
+    r"(?:换成|换为|改成|改为|转成|转为|变成|整成|做成|弄成|调成|写成|改写成|翻成|改做|切换成|搞成|整个|"
+    r"来个)(?!\")"
 )
-_NEGATED_BEFORE = re.compile(r"(?:别|不要|不用|少|不想要?)(?:再|那么|这么|太|用|搞)*$")
+_UNREAL_BEFORE = re.compile(r"(?:没人?|不|让\S{1,3}|[要想]\S?)$")
+_AT_THE_TIME = re.compile(r"(?:的时候|时|前|后|之前|以后)")
+_LABELS_AFTER = re.compile(r"(?:就?是|有|为|主要|包括|改|换|[:：])|[^,，。的]{2,8}、")
+_LABELLED_BEFORE = re.compile(r"突出|把$|[加补](?:个|条|点|一个|上)?$")
+_SCENE_AFTER = re.compile(r"的?话|的?词|[、和跟与,]|各|每|都|的?那?[段条]")
+_LISTED_BEFORE = re.compile(r"[、和跟与,]$")
+_SOON_BEFORE = re.compile(r"马上|快要|准备|就要|[刚要]$")
+_SOON_AFTER = re.compile(r"[了前]|时间")
+#: 炒锅介绍完了: what is over is not wanted.
+_DONE_AFTER = re.compile(r"(?:都|已经)?(?:完|过了|好了)")
+#: 把介绍材质那句删了: the verb, not the scene.
+_WITH_OBJECT = re.compile(
+    r"[^,，。、:的那这太写缩改删]{1,6}[那这]一?[句段个块]|[^,，。、:的那这太写缩改删]{2,6}的(?:那|部分|地方|句)"
+)
+_MORE_BEFORE = re.compile(r"[加多些强有]$|(?<![搞来写整弄])点$")
+_QUALITY_AFTER = re.compile(r"[感性好少]|无忧|有保障")
+_LOOSE_EVENTS = frozenset({"过年", "新年", "跨年", "开学", "周年", "六一"})
+_NEGATED_BEFORE = re.compile(r"(?:(?<!分)别|不要|不用|少|不想要?)(?:再|那么|这么|太|用|搞)*$")
 _TOO_BEFORE = re.compile(r"(?:太|过于|有点)$")
 
 
@@ -35,24 +52,38 @@ def scenario_of(mentions: list[Mention], target: int, *, last: bool, literal: bo
     return next((v for v in values if v != "直播带货"), values[0])
 
 
+def event_of(text: str, mentions: list[Mention], *, last: bool) -> str:
+    """By its proper name before a loose word for a time (过年送礼，年货节用); in a change the last."""
+    events = [m for m in mentions if m.kind == "event"]
+    named = [m for m in events if text[m.start : m.end] not in _LOOSE_EVENTS] or events
+    return named[-1 if last else 0].value if named else ""
+
+
 def sub_scenario_of(text: str, mentions: list[Mention], *, literal: bool) -> str:
+    mentions = [m for m in mentions if not _DONE_AFTER.match(text, m.end)]
     scenes = [m for m in mentions if m.kind == "sub_scenario" and not _is_point_label(text, m)]
     if literal:
         # 怎样的开场能留住人: a verb in a question names no scene.
-        scenes = [m for m in scenes if text[m.start : m.end] != "留住人"]
+        scenes = [m for m in scenes if _is_literal(text[m.start : m.end], m.value)]
+        scenes = [m for m in scenes if not _UNREAL_BEFORE.search(text[max(0, m.start - 5) : m.start])]
     if literal and len({m.value for m in scenes}) > 1:
         return ""
+    labelled = [m for m in mentions if m.value == "卖点介绍" and text[m.end : m.end + 1] == ":"]
+    if not scenes and not literal and labelled:
+        return labelled[0].value
     if scenes:
-        named = [
-            m
-            for m in scenes
-            if not (m.value == "下播话术" and re.match(r"(?:的时候|时|前|后|之前|以后)", text[m.end :]))
-        ]
+        named = [m for m in scenes if not (m.value == "下播话术" and _AT_THE_TIME.match(text, m.end))]
         specific = [m for m in named if m.value != "卖点介绍"] or named or scenes
         return specific[0].value
     if literal:
         return ""
-    return next((m.value for m in mentions if m.kind == "weak_sub"), "")
+    weak = (m for m in mentions if m.kind == "weak_sub" and not _WITH_OBJECT.match(text, m.end))
+    return next((m.value for m in weak), "")
+
+
+def _is_literal(word: str, value: str) -> bool:
+    """什么叫憋单 names no scene; 逼单一般多长 does."""
+    return word != "留住人" and any(value[i : i + 2] in word for i in range(len(value) - 1))
 
 
 def _is_point_label(text: str, mention: Mention) -> bool:
@@ -61,18 +92,18 @@ def _is_point_label(text: str, mention: Mention) -> bool:
     rest = text[mention.end : mention.end + 12]
     before = text[max(0, mention.start - 3) : mention.start]
     if word in {"卖点", "产品卖点"}:
-        if re.search(r"的$", before) and not re.match(r"[是有为:]", rest):
+        if before.endswith("的") and rest[:1] not in {"是", "有", "为", ":"}:
             return False
-        return (
-            bool(re.match(r"(?:就?是|有|为|主要|包括|改|换|[:：])", rest))
-            or bool(re.search(r"突出|把$|[加补](?:个|条|点|一个|上)?$", before))
-            or (bool(re.match(r"[^,，。的]{2,8}、", rest)))
-        )
+        return bool(_LABELS_AFTER.match(rest)) or bool(_LABELLED_BEFORE.search(before))
+    if word in {"收尾", "结束"}:
+        # 收尾改一下 speaks of the end of a script, 收尾的话 and 留人、收尾各一段 of a scene.
+        return not _SCENE_AFTER.match(rest) and not _LISTED_BEFORE.search(before)
     if word in {"开播", "下播"}:
-        return bool(re.match(r"[了前]|时间", rest)) or bool(re.search(r"马上|快要|准备|就要|[刚要]$", before))
+        soon = _SOON_BEFORE.search(before) and not rest.startswith("的")
+        return bool(_SOON_AFTER.match(rest) or soon)
     if word in {"互动", "售后"}:
-        return bool(re.search(r"[加多些点强有]$", before)) or bool(re.match(r"[感性好少]|无忧|有保障", rest))
-    return word == "促销" and bool(re.search(r"[在有]$", before))
+        return bool(_MORE_BEFORE.search(before)) or bool(_QUALITY_AFTER.match(rest))
+    return word == "促销" and before.endswith(("在", "有"))
 
 
 def styles_of(
@@ -83,7 +114,7 @@ def styles_of(
         if m.kind != "style" or m.start < target or any(a <= m.start < b for a, b in points):
             continue
         before, after = text[max(0, m.start - 5) : m.start], text[m.end : m.end + 3]
-        if _NEGATED_BEFORE.search(before) or (_TOO_BEFORE.search(before) and not re.match(r"[的]", after)):
+        if _NEGATED_BEFORE.search(before) or (_TOO_BEFORE.search(before) and not after.startswith("的")):
             continue
         if m.value not in found:
             found.append(m.value)

@@ -12,10 +12,16 @@ import msgspec
 from scriptgen.domain.vocabulary import IntentType
 
 from . import patterns as p
-from .lexicon import Mention
+from . import question_patterns as q
+from .questions import is_question
+from .signals import Signals
 
 #: Characters beyond which nothing counts as an indifferent answer or as small talk.
 _SHORT_ANSWER, _SMALL_TALK = 20, 60
+_MARKS = re.compile(r"[\s,，。.!！?？~、…]+")
+_OF_A_SCRIPT = re.compile(rf"[把将]|名|{p.PART}")
+_BY_DEGREE = re.compile(r"一?[点些]")
+_WRITES_ANEW = re.compile(r"写|来一段")
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -26,44 +32,25 @@ class Verdict(msgspec.Struct, frozen=True):
     continuation: bool = False
 
 
-class Signals(msgspec.Struct, frozen=True):
-    """What the decision is made on. `text` is the stripped instruction; `listed` is the length of the longest
-    list of scenes, products or events; `has_script` is about the conversation, `has_source` about the query.
-    """
-
-    text: str
-    mentions: tuple[Mention, ...]
-    has_product: bool
-    has_name: bool
-    has_script: bool
-    has_source: bool
-    listed: int
-
-    @property
-    def names_scene(self) -> bool:
-        return any(m.kind in {"sub_scenario", "scenario", "weak_sub"} for m in self.mentions)
-
-    @property
-    def in_domain(self) -> bool:
-        return bool(self.mentions) or self.has_product or bool(p.NOUN.search(self.text))
-
-    @property
-    def is_batch(self) -> bool:
-        return self.listed > 1 or _many(self.text)
-
-
 def classify(s: Signals) -> Verdict:
     """The order is the precedence: noise, questions, sets, work on a script, new scripts."""
-    rewriting = _rewriting(s)
+    verdict = _decided(s, _rewriting(s))
+    if verdict is None and p.ASPECT.search(s.text):
+        changes = p.PART_OF_SCRIPT.search(s.text) and not p.EVALUATES.search(s.text)
+        return Verdict(IntentType.SCRIPT_MODIFICATION if changes else IntentType.SCRIPT_OPTIMIZATION, 0.6)
+    return verdict or Verdict(IntentType.OTHER, 0.5 if len(s.text) > 8 else 0.7)
+
+
+def _decided(s: Signals, rewriting: Verdict | None) -> Verdict | None:
     if _is_noise(s, acts=rewriting is not None or bool(p.WRITE.search(s.text) or p.CONTINUE.search(s.text))):
         return Verdict(IntentType.OTHER, 0.9)
-    if _is_question(s):
+    if is_question(s):
         return Verdict(IntentType.QUERY, 0.85)
     if _is_batch_request(s, rewriting):
         return Verdict(IntentType.BATCH_GENERATION, 0.92)
     if rewriting and (s.has_source or not _asks_for_new(s, rewriting)):
         return rewriting
-    return _writing(s) or rewriting or Verdict(IntentType.OTHER, 0.5 if len(s.text) > 8 else 0.7)
+    return _writing(s) or rewriting
 
 
 def is_indifferent(text: str) -> bool:
@@ -87,25 +74,35 @@ def _writing(s: Signals) -> Verdict | None:
     continues = bool(p.CONTINUE.search(s.text))
     if p.WRITE.search(s.text):
         return Verdict(IntentType.SCRIPT_GENERATION, 0.92, continues)
-    follows_up = s.has_product or continues or s.has_script or bool(p.ELLIPSIS.fullmatch(s.text))
+    follows_up = s.has_product or continues or s.has_script or bool(q.ELLIPSIS.fullmatch(s.text))
     if p.NOUN.search(s.text) or (s.names_scene and follows_up):
         return Verdict(IntentType.SCRIPT_GENERATION, 0.85, continues)
     if continues and (s.has_script or s.in_domain):
         return Verdict(IntentType.SCRIPT_GENERATION, 0.8, continuation=True)
-    if s.names_scene or s.has_product or any(m.kind == "category" for m in s.mentions):
+    if s.names_scene or (s.has_product and not _is_daily(s)) or any(m.kind == "category" for m in s.mentions):
         return Verdict(IntentType.SCRIPT_GENERATION, 0.6, continues)
     return None
+
+
+def _is_daily(s: Signals) -> bool:
+    things = [m for m in s.mentions if m.kind == "product"]
+    return any(p.DAILY.search(s.text[: m.start]) or p.DAILY_AFTER.match(s.text, m.end) for m in things)
 
 
 def _is_noise(s: Signals, *, acts: bool) -> bool:
     """Injection, abuse, small talk, keyboard mash; a real request with a curse in it is still a request."""
     t = s.text
-    compact = re.sub(r"[\s,，。.!！?？~、…]+", "", t)
-    if p.INJECTION.search(t) or not compact or _is_small_talk(compact):
+    compact = _MARKS.sub("", t)
+    if p.INJECTION.search(t) or not compact or _is_small_talk(compact) or p.ABOUT_YOU.match(t):
         return True
     if p.ABUSE.search(t) and not (acts and (s.in_domain or s.has_script)):
         return True
-    if p.OFF_TOPIC.search(t) and not (acts and s.has_script) and not p.SELLING.search(t):
+    if (
+        p.OFF_TOPIC.search(t)
+        and not (acts and s.has_script)
+        and not (p.SELLING.search(t) or any(m.kind == "sub_scenario" for m in s.mentions))
+        and not p.CLAIMS.search(t)
+    ):
         return True
     return not p.CJK.search(t) and not p.ENGLISH.search(t) and not s.in_domain
 
@@ -114,87 +111,76 @@ def _is_small_talk(compact: str) -> bool:
     return len(compact) <= _SMALL_TALK and bool(p.CHAT.fullmatch(compact))
 
 
-def _is_question(s: Signals) -> bool:
-    """A question about the craft, a product or the service, with no clause that asks for work to be done."""
-    asks = False
-    for clause in p.CLAUSE.finditer(s.text):
-        c = clause[0].strip()
-        if _clause_asks(c, s, ends_query=clause.end() >= len(s.text)):
-            asks = True
-        elif _clause_requests(c):
-            return False
-    return asks and (s.in_domain or s.has_name or bool(p.CRAFT.search(s.text)))
-
-
-def _clause_asks(c: str, s: Signals, *, ends_query: bool) -> bool:
-    how = p.HOW.search(c)
-    write = p.WRITE.search(c)
-    if how:
-        topic = write and write.start() < how.start() and p.DESIRE.search(c[: how.start()])
-        return not topic and not (p.DESIRE.match(c) and p.EDIT.search(c))
-    yes_no = p.ASKS.search(c)
-    # 都等着呢, 还没: a soft ending asks only where the query ends.
-    if not yes_no or (yes_no[0] in {"呢", "不", "没"} and not ends_query):
-        return False
-    acting = s.has_script or s.has_source
-    if p.ELLIPSIS.fullmatch(c) and acting:
-        return False
-    rewrites = _rewrites(c) and (acting or "再" in c or not p.ABILITY.search(c))
-    writes = write and not p.ABILITY_TO_WRITE.search(c)
-    return not (p.DESIRE.search(c) or rewrites or writes)
-
-
-def _clause_requests(c: str) -> bool:
-    """那逼单的呢 and 能不能再短点 are requests in the shape of questions."""
-    return bool(p.WRITE.search(c)) or _rewrites(c) or _many(c)
-
-
-def _rewrites(clause: str) -> bool:
-    strong = (p.TRANSLATE, p.EDIT, p.STRONG_POLISH, p.EDIT_SOFT, p.VERSION, p.DEGREE)
-    return any(pattern.search(clause) for pattern in strong)
-
-
-def _many(text: str) -> bool:
-    return any(pattern.search(text) for pattern in (p.MANY, p.WHOLE, p.EACH))
-
-
 def _is_batch_request(s: Signals, rewriting: Verdict | None) -> bool:
     t = s.text
     if not s.is_batch or s.has_source:
         return False
-    concrete = rewriting is not None and rewriting.type is not IntentType.SCRIPT_OPTIMIZATION
-    if concrete and s.listed < 2 and not p.WHOLE.search(t):
+    concrete = (
+        rewriting is not None
+        and rewriting.type is not IntentType.SCRIPT_OPTIMIZATION
+        and (s.has_script or not _asks_for_new(s, rewriting))
+    )
+    if concrete and s.listed < 2 and not p.WHOLE.search(t) and not p.EACH.search(t):
         return False
     if p.STRONG_POLISH.search(t) and p.EXISTING.search(t):
         return False
-    return not (rewriting and s.has_script and p.TRANSLATE.search(t))
+    return not (rewriting and s.has_script and p.TRANSLATE.search(t) and not p.EACH.search(t))
 
 
 def _rewriting(s: Signals) -> Verdict | None:
     """Work on an existing script: another form, a concrete change, or simply better."""
     t = s.text
     edit = p.EDIT.search(t)
-    if p.TRANSLATE.search(t) or _turned_into_a_value(s):
+    if p.TRANSLATE.search(t) or p.LANGUAGE_ALONE.fullmatch(t) or _turned_into_a_value(s):
         of_a_part = edit and p.PART_OF_SCRIPT.search(t)
         if not of_a_part or p.LANGUAGE_OR_STYLE.search(t):
             return Verdict(IntentType.SCRIPT_TRANSLATION, 0.92)
-    whose = s.has_script or s.has_source or not s.has_product
-    if p.VERSION.search(t) and whose and not p.MANY.search(t):
+    # 来个俄语版的，产品是羽绒被 turns a script, 来个羽绒被的直播版 may be a new one.
+    spoken = p.LANGUAGE_VERSION.search(t) and not p.NOUN.search(t) and not s.names_scene
+    whose = s.has_script or s.has_source or not s.has_product or spoken
+    if (p.VERSION.search(t) or _version_in_a_style(s)) and whose and not p.MANY.search(t):
         return Verdict(IntentType.SCRIPT_TRANSLATION, 0.85)
     polish = p.STRONG_POLISH.search(t)
-    switches = s.has_product and p.SWITCHES_PRODUCT.match(t) and not re.search(r"[把将]|名", t)
+    switches = (
+        s.has_product
+        and (p.SWITCHES_PRODUCT.match(t) or p.NEXT_PRODUCT.search(t))
+        and not _OF_A_SCRIPT.search(t)
+    )
     if edit and not switches and (not polish or p.EDIT.search(p.STRONG_POLISH.sub("", t))):
         return Verdict(IntentType.SCRIPT_MODIFICATION, 0.9)
     if p.POLISH.search(t):
         return Verdict(IntentType.SCRIPT_OPTIMIZATION, 0.9 if polish else 0.8)
-    return Verdict(IntentType.SCRIPT_MODIFICATION, 0.75) if p.EDIT_SOFT.search(t) else None
+    if p.EDIT_SOFT.search(t) or _moved_to_an_event(s):
+        return Verdict(IntentType.SCRIPT_MODIFICATION, 0.75)
+    return _said_to_a_script(s) if s.has_script and not s.has_product else None
+
+
+def _version_in_a_style(s: Signals) -> bool:
+    """俏皮版来一个."""
+    return any(m.kind == "style" and p.STYLE_VERSION.match(s.text, m.end) for m in s.mentions)
+
+
+def _moved_to_an_event(s: Signals) -> bool:
+    """改成双十一的: the same script for another day."""
+    events = [m.start for m in s.mentions if m.kind == "event"]
+    return any(turned.end() in events for turned in p.TURNED.finditer(s.text))
+
+
+def _said_to_a_script(s: Signals) -> Verdict | None:
+    """要100字的, 念不顺: words that mean work only because there is a script."""
+    if p.DISLIKED.search(s.text):
+        return Verdict(IntentType.SCRIPT_OPTIMIZATION, 0.7)
+    return Verdict(IntentType.SCRIPT_MODIFICATION, 0.7) if p.ON_SCRIPT.search(s.text) else None
 
 
 def _turned_into_a_value(s: Signals) -> bool:
     """换成/改成 straight before a style, scenario or scene value: 改成直播, 语气换成温柔的."""
     values = [m for m in s.mentions if m.kind in {"style", "scenario", "sub_scenario"}]
     return any(
-        0 <= m.start - turned.end() <= 1 and not re.match(r"一?[点些]", s.text[m.end :])
+        0 <= m.start - turned.end() <= 1
+        and s.text[turned.end() : m.start] != '"'
+        and not _BY_DEGREE.match(s.text, m.end)
+        and s.text[m.end - 1] not in "点些"
         for turned in p.TURNED.finditer(s.text)
         for m in values
     )
@@ -205,19 +191,42 @@ def _asks_for_new(s: Signals, rewriting: Verdict) -> bool:
     t = s.text
     write = p.WRITE.search(t)
     if rewriting.type is IntentType.SCRIPT_TRANSLATION:
-        return bool(write) and s.has_product and not s.has_script and not p.PLAIN_TRANSLATION.search(t)
-    if s.names_scene and p.SUPPLEMENT.search(t):
-        return True
+        scene = any(m.kind == "sub_scenario" for m in s.mentions) and not p.EXISTING.search(t)
+        return (
+            (bool(write or p.WRITTEN_AS.search(t)) or (_describes(s) and not p.REWRITTEN.search(t)))
+            and (s.has_product or scene)
+            and not s.has_script
+            and not p.PLAIN_TRANSLATION.search(t)
+            and not p.LANGUAGE_VERSION.search(t)
+        )
     polishes = rewriting.type is IntentType.SCRIPT_OPTIMIZATION
+    anew = polishes and p.ANEW.search(t) and not p.DEGREE.search(t)
+    supplements = p.SUPPLEMENT.search(t) and (s.names_scene or p.ONE_MORE.search(t))
+    if anew or supplements or (write and not polishes and _limits_a_new_one(s)):
+        return True
     if not write:
-        return polishes and _describes(s)
-    if p.EXISTING.search(t) and not (s.has_product and re.search(r"写|来一段", write[0])):
+        limits = p.LIMITED.match(t) or _only_limits(s)
+        return (polishes or bool(limits)) and _describes(s)
+    if p.EXISTING.search(t) and not (s.has_product and _WRITES_ANEW.search(write[0])):
         return False
-    edit = p.EDIT.search(t)
+    edit = p.EDIT.search(t) or p.EDIT_SOFT.search(t)
     subject = s.has_product or s.names_scene or bool(p.NOUN.search(t))
     if polishes:
         return not p.STRONG_POLISH.search(t)
     return bool(edit and write.start() <= edit.start()) and subject and not p.STARTS_WITH_EDIT.match(t)
+
+
+def _limits_a_new_one(s: Signals) -> bool:
+    """别用最字，写个手机的促销: a change that is asked for before anything is written is a wish."""
+    subject = s.names_scene or p.NOUN.search(s.text)
+    fresh = s.has_product and not s.has_script and not p.EXISTING.search(s.text)
+    return fresh and bool(subject) and not p.STARTS_WITH_EDIT.match(s.text)
+
+
+def _only_limits(s: Signals) -> bool:
+    """口红直播开场，不要提价格: nothing is to be changed, something is only to stay out."""
+    rest = p.LIMITS.sub("", s.text)
+    return rest != s.text and not (p.EDIT.search(rest) or p.EXISTING.search(rest))
 
 
 def _describes(s: Signals) -> bool:
@@ -228,4 +237,12 @@ def _describes(s: Signals) -> bool:
     if s.has_script or p.STRONG_POLISH.search(t) or p.COMPLAINT.search(t):
         return False
     named = s.has_product or s.names_scene
+    first, *others = [c[0].strip() for c in q.CLAUSE.finditer(t)]
+    if (
+        s.names_scene
+        and others
+        and all(q.MANNER.fullmatch(c) for c in others)
+        and not q.MANNER.fullmatch(first)
+    ):
+        return True
     return (named and bool(p.NOUN.search(t))) or (s.has_product and s.names_scene)

@@ -17,6 +17,13 @@ import msgspec
 from .text import Normaliser
 
 #: The slot kinds of `data/terms.json` that are found by word and carry a canonical value.
+_FOR_WHOM = (
+    (re.compile(r"婴|宝宝|儿童|吐奶|哺乳|孕|月子|新生儿|幼儿|产妇|童(?!年|话|趣)"), "母婴"),
+    (re.compile(r"宠物|猫|狗|车载|汽车|露营|钓鱼"), "其他"),
+)
+#: Shorter words have too many neighbours to tell a typo from another thing.
+_SHORTEST_MISTYPED, _LONGEST_MISTYPED = 3, 6
+_CJK_WORD = re.compile(r"[一-龥]+")
 _TERM_KINDS = ("scenario", "sub_scenario", "weak_sub", "event", "style", "category")
 
 
@@ -41,6 +48,7 @@ class Lexicon:
         self.product_category: dict[str, str] = {
             word: category for category, words in products.items() for word in words
         }
+        self._near = _one_character_off(self.product_category)
         self.events = frozenset(terms["event"])
         self.suffix_category: dict[str, str] = {
             suffix: kind.removeprefix("suffix:")
@@ -76,23 +84,57 @@ class Lexicon:
             found.append(Mention(kind, value, start, end))
         return found
 
-    def category_of(self, phrase: str) -> str:
-        """The category of a noun phrase by its last known head, "" when no head is known."""
+    def category_of(self, phrase: str, *, mistyped: bool = True) -> str:
+        """The category of a noun phrase by its last known head, "" when no head is known.
+
+        A listed word with one character mistyped (冲峰衣) counts as that word unless `mistyped` is off.
+        """
         for start in range(len(phrase)):
             category = self.product_category.get(phrase[start:])
             if category:
                 return category
+        if mistyped and (category := self._mistyped(phrase)):
+            return category
         for length in (3, 2, 1):
             category = self.suffix_category.get(phrase[-length:], "") if len(phrase) > length else ""
             if category:
-                return category
+                return _for_whom(phrase) or category
         return ""
+
+    def _mistyped(self, phrase: str) -> str:
+        for start in range(max(0, len(phrase) - _LONGEST_MISTYPED), len(phrase) - _SHORTEST_MISTYPED + 1):
+            word = phrase[start:]
+            if not _CJK_WORD.fullmatch(word):
+                continue
+            found = {self._near.get(key, "") for key in _blanked(word)} - {""}
+            if len(found) == 1:
+                return found.pop()
+        return ""
+
+
+def _blanked(word: str) -> list[str]:
+    return [word[:i] + "?" + word[i + 1 :] for i in range(len(word))]
+
+
+def _one_character_off(categories: dict[str, str]) -> dict[str, str]:
+    """Words with one character blanked, and their category; "" where they would be of several."""
+    near: dict[str, str] = {}
+    for word, category in categories.items():
+        if _SHORTEST_MISTYPED <= len(word) <= _LONGEST_MISTYPED and not word.isascii():
+            for key in _blanked(word):
+                near[key] = category if near.get(key, category) == category else ""
+    return near
 
 
 def _inside_a_latin_word(text: str, start: int, end: int) -> bool:
     """Whether an ASCII word or number was cut out of a longer one (`38` in `1380`)."""
     before, after = text[start - 1 : start], text[end : end + 1]
     return (_wordish(before) and _wordish(text[start])) or (_wordish(after) and _wordish(text[end - 1]))
+
+
+def _for_whom(phrase: str) -> str:
+    """防吐奶枕 is a baby's thing before it is a pillow."""
+    return next((category for words, category in _FOR_WHOM if words.search(phrase)), "")
 
 
 def _wordish(char: str) -> bool:

@@ -5,32 +5,38 @@ from __future__ import annotations
 import re
 
 from .lexicon import Lexicon, Mention
+from .patterns import FORM, LANGUAGE
 
 Span = tuple[int, int]
 
-_N = r"([一-龥]{2,5}?|[a-z]{2,14})"
+_N = r"([一-龥]{2,5}?|[a-z]{2,14}[姐哥酱]?|[一-龥]{1,2}[a-z]{1,10}|[a-z]{1,10}[一-龥])"
 _VOICE = (
     r"(?:口吻|风格|语气|口气|说话方式|说话的?(?:感觉|样子|语气|风格|方式)|腔调|人设|调调|语感|style|"
-    r"感觉|调性|样子|路子|那个味|话风|文风)"
+    r"感觉|调性|样子|路子|那?个?味儿?|那?股?劲儿?|腔|话风|文风)"
+)
+_SURNAMES = (
+    "赵孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕施张孔曹严华金魏陶姜戚谢邹喻柏窦章苏潘葛范彭郎鲁韦马苗方俞任袁柳"
+    "鲍史唐费薛雷贺倪汤罗郝邬安乐傅康伍余顾孟黄穆萧尹姚邵汪祁毛狄戴宋庞熊舒屈祝董梁杜阮蓝闵季贾江童颜郭梅林"
+    "钟徐邱骆高夏蔡田樊胡凌霍虞万柯卢莫房丁邓洪包左石崔龚程邢裴陆荣翁段侯温庄晏柴瞿阎连向古易廖耿文欧"
 )
 _PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(?:主播|达人|博主|网红|up主|主持人|出镜人?|主讲人?)(?:的)?(?:名字|名称|昵称)?(?:是|叫|为|"
-        r":|：|换成|改成|改为|用|就是|写)\s*"
+        r"(?:主播|达人|博主|网红|up主|主持人|出镜人?|主讲人?)(?:的)?(?:名字?|名称|昵称)?[,，]?(?:就)?(?:是|叫|为|"
+        r":|：|换成|改成|改为|替换为|替换成|换为|用|就是|写|换|改)\s*"
         + _N
-        + r"(?=[,，。、!！?？的\s;；]|$|写|来[一个段]|给|这|那|要|今|吧|哈|啊|了)",
+        + r"(?=[,，。、!！?？:的\s;；]|$|写|来[一个段]|给|这|那|要|今|吧|哈|啊|了)",
         r"(?<!产品)(?<!商品)(?<!品牌)(?:名字|昵称|艺名|人名)(?:也|都)?(?:换成|改成|改为|换为)"
         + _N
-        + r"(?=[,，。!！\s]|$|吧)",
+        + r"(?=[,，。!！:\s]|$|吧)",
         r"(?:给|替|帮|为)(?:主播|达人|博主)?"
         + _N
         + r"(?:的直播间|直播间|的直播)?(?:也|再|重新|单独|今晚|明天|今天)?(?=写|来[一个段条份]|来$|"
         r"准备|弄|做[一个段]|出[一个段条]|整[一个段]|搞|生成|编|安排|定制|设计|补)",
-        r"(?:换成|改成|改为|变成|换为|用|按照|按|照着|照|模仿|仿照|仿|学着|学|像|以|参考|换|整成|"
+        r"(?:换成|改成|改为|变成|换为|用|拿|借|按照|按|照着|照|模仿|仿照|仿|学着|学一下|学学|学习|学|像|以|参考|换|整成|"
         r"转成|切换成|切成|写成|做成|调成|套用|贴近)"
         + _N
-        + r"(?:平时|那种|这种|那样|自己)?的?(?:直播)?"
+        + r"(?:平时|平常|直播时?|说话|讲话)?(?:那种|这种|那样|自己|那|这)?的?(?:直播)?"
         + _VOICE,
         r"(?:^|[,，。!！?？\s])(?:那|请问|想问下?)?"
         + _N
@@ -42,21 +48,53 @@ _PATTERNS = tuple(
         + r"(?:的)?"
         + _VOICE
         + r"(?:是什么|是啥|怎么样|啥样|什么样|是怎样|偏)",
-        r"(?:由)" + _N + r"(?:来播|来讲|主播|直播|讲解|播|出镜)",
+        r"(?:这次|这回|这版|这条|这个)(?:是)?(?:给|替|帮)" + _N + r"(?=$|[,，。!！\s])",
+        r"(?:换成|改成|整成|弄成|学|像|按)" + _N + r"那[种样](?:的|儿)?(?=$|[,，。!！\s])",
+        r"^(?:请问)?" + _N + r"(?:这个?(?:主播|达人|人)|老师)?(?:是谁|是哪位|是哪个|是干啥的|是做什么的)",
+        r"(?:由|让|请|轮到|换|改由)"
+        + _N
+        + r"(?:来播|来讲|来念|来说|来读|来录|来卖|来带|来(?=$|[,，])|主播|直播|讲解|播|念|出镜)",
         r"(?:主播|达人|博主)" + _N + r"(?=[,，。、!！?？的\s]|$|要|今|用|写)",
     )
 )
 _NICKNAME = re.compile(
-    r"(?:我是|我叫|^|[,，。\s把])((?:小|阿|大|老)[一-龥]{1,2}(?:姐|哥|酱|妹|叔|爷|老师|宝)?|"
-    r"[一-龥]{1,3}(?:姐|哥|酱|妹妹?|叔|老师|同学))"
-    r"(?=今晚|今天|明天|明晚|要播|要用|用的|来播|直播|开播|的(?:直播|开场|专场)|要?卖|要讲|[,，]|"
+    r"(?:我是|我叫|场是|播是|给|^|[,，。\s把])(?:给|帮|替|由)?((?:小|阿|大|老)(?:[一-龥]{1,2}?|[a-z]{2,8})(?:姐|哥|酱|妹|叔|爷|老师|宝)?|"
+    r"[一-龥]{1,3}(?:姐|哥|酱|妹妹?|叔|老师|同学|妈|爸|嫂|婶|姨|爷|总|工|导)|[a-z]{2,12}|(?P<char>[一-龥])(?P=char))"
+    r"(?=今晚|今天|明天|明晚|要播|要(?:的|一[段个条])|要用|用的|来播|直播|开播|的(?:直播|开场|专场|号|场子)|要?卖|要讲|主播|达人|要?上播|要?开播|马上|准备|[,，]|"
     r"那段|那版|那条)"
+)
+#: 种草文案，给米粒妈: at the end of a clause only what is plainly a name.
+_GIVEN = re.compile(
+    r"(?:^|[,，。\s])[给替帮]((?:小|阿|大|老)[一-龥]{1,2}|[一-龥]{1,3}(?:姐|哥|酱|妹|叔|老师|妈|爸|嫂|婶|姨|爷|总|工|导))"
+    r"(?=$|[,，。!！的])"
 )
 #: The person's own version of a script: 李姐版, 大鹏哥版本.
 _VERSION_OF = re.compile(
     r"(?:换成|改成|改为|整成|转成|来个|出个)((?:小|阿|大|老)[一-龥]{1,2}(?:姐|哥|酱|妹|叔|老师)?|"
     r"[一-龥]{1,3}(?:姐|哥|酱|妹|叔|老师))(?:的)?版"
 )
+#: 周小棠今晚的场子: a full name is one by its family name, and by what it stands before.
+_SURNAMED = re.compile(
+    r"(?:^|[,，。\s]|给|帮|替|把|是|[今明]晚|今天|明天)((?:欧阳|上官|司马|诸葛|夏侯|["
+    + _SURNAMES
+    + r"])[一-龥]{1,2}?)"
+    r"(?=(?:[今明后昨]晚|[今明后昨]天|周[一二三四五六日末]|晚上|下午|早上|中午|这场|下场|那场)?"
+    r"(?:的(?:场子?|直播间?|专场|开场|场次|风格|号)|要(?:直播|开播|播|上播|卖|带货|用)|直播要用|来播|开播|上播|用的|带货|这场|那场))"
+)
+_NOT_SURNAMED = re.compile(
+    r"马上|高[端级档]|温[柔馨暖]|方便|安[全排]|任[何意]|时[间尚候]|常[见用规]|平[时常价]|黄[金色]|白色|金色|"
+    r"明[天晚]|向来|连[着夜]|左右|万一|全[场部]|文[艺案]|古[风典]|车[上里]|包邮|江南|童[装年趣]|"
+    r"周[一二三四五六日末年]|夏[天季日]|安静|谢谢|多谢"
+)
+#: 换成文言文风格: a language or a form is nobody.
+_NOT_A_VOICE = re.compile(rf"{LANGUAGE}|{FORM}|文言|白话|口头|书面")
+#: 帮我提提: a doubled verb is nobody.
+_ACTIONS = frozenset(
+    "改写想提救来快急用换弄整帮瞧问听念练播卖加减删补调理顺捋走等玩逛挑选比品尝闻摸求讲说聊看试搞做润磨"
+)
+#: Last characters of names of things that are as common in names of people.
+_GIVEN_NAME_ENDS = frozenset("玉珠金银花桃杏米豆果石参茶蜜酒糖梨枣球钻珊琴棋书")
+_TITLES = frozenset("姐哥酱妹叔妈爸嫂婶姨爷总师")
 _PRONOUN = re.compile(
     r"(?:她|他|这个?(?:达人|主播|博主)|那个?(?:达人|主播|博主)|该达人|同一个?(?:达人|主播))(?!们)"
 )
@@ -64,7 +102,7 @@ _PRONOUN = re.compile(
 
 def find_name(text: str, lexicon: Lexicon, mentions: list[Mention]) -> Span | None:
     """The span of the person's name in normalised `text`."""
-    for pattern in (*_PATTERNS, _VERSION_OF, _NICKNAME):
+    for pattern in (*_PATTERNS, _VERSION_OF, _NICKNAME, _GIVEN, _SURNAMED):
         # A refused match may hide a good one that begins inside it (帮我给陈姐写), hence the step by step.
         match = pattern.search(text)
         while match:
@@ -81,6 +119,17 @@ def refers_to_a_person(text: str) -> bool:
 
 
 def _is_name(name: str, span: Span, lexicon: Lexicon, mentions: list[Mention]) -> bool:
-    if lexicon.not_names.search(name) or name in lexicon.product_category:
+    if _NOT_SURNAMED.match(name) or lexicon.not_names.search(name) or name in lexicon.product_category:
         return False
-    return not any(m.start < span[1] and span[0] < m.end for m in mentions)
+    if _NOT_A_VOICE.match(name) or (name[0] in _ACTIONS and name[0] * 2 == name):
+        return False
+    # 给打底霜写 and 给抽屉柜写 are for things, 给周小玉写 is not.
+    personal = len(name) < 3 or name[-1] in _GIVEN_NAME_ENDS or name[0] in _SURNAMES + "小阿大老"
+    if not personal and lexicon.category_of(name):
+        return False
+    # 可乐姐 holds a product word and is a person all the same.
+    called = name[-1] in _TITLES
+    return not any(
+        m.start < span[1] and span[0] < m.end and not (called and span[0] <= m.start and m.end < span[1])
+        for m in mentions
+    )

@@ -1,45 +1,47 @@
-"""Finds the products a text names: the whole noun phrase as typed, and its category when a head is known."""
+"""Finds the products a text names, and their category when a head is known. What belongs to a name is decided
+in heads.py.
+"""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
-import msgspec
-
+from .heads import (
+    NOT_A_PRODUCT,
+    POINTING,
+    SET,
+    WORD,
+    ProductMention,
+    completed,
+    extended,
+    headed,
+    pointed_at,
+    with_sauce,
+)
 from .lexicon import Lexicon, Mention
 
-
-class ProductMention(msgspec.Struct, frozen=True):
-    """A product phrase in the text. `category` is "" when its head is unknown."""
-
-    start: int
-    end: int
-    category: str
-
-
-_WORD = r"[一-龥a-z0-9+·-]"
 _SEPARATORS = r",，。、!！?？;；:：\s\"()（）~\n"
-_SET = re.compile(r"(?:礼盒|礼袋|套装|套盒|组合装?|家庭装|系列|旗舰款|大礼包|礼包|套组|pro|max|plus)+")
 #: Where a product stands whatever it is called; the phrase runs to the next separator and is trimmed.
 _NAMED = re.compile(
     r"(?:(?:产品|商品|单品|宝贝|主推款)(?:名字?|名称)?(?:就?是|叫|为|换成|改成|改为|:|：)+|"
     r"产品名?(?:换|改)成|品名?(?:是|换成|改成|叫)|"
-    r"(?:主要|专门|专|家是?|我们|咱们?|是|我|今天|今晚|晚上|年货节|活动|换)?(?:卖|主卖|主推|主营|"
+    r"(?:主要|专门|专|家是?|我们|咱们?|是|我|今天|今晚|晚上|年货节|活动|换)?(?:(?<![加上个条])卖(?!点)|主卖|主推|主营|"
     r"专卖|主要做)(?:的是|的就是|的品是|点|些|一款|个)?|"
     r"(?:接下来|接着|下面|然后|现在|下一个|下个|换|改|再|今天|今晚|继续)(?:品|产品|商品|单品|款|"
     r"链接|要|来|我们|咱们?)*(?:是|讲|卖|上|播|介绍|推|换|到|带)(?:的是|的|一款|一下)?|"
-    r"下一个品?(?:是)?|下个品?(?:是)?|下一款(?:是)?|轮到|换成|改成|换到|换个品[,，:：]?|"
-    r"回到(?:刚才)?(?:那个|的|那款)?|关于|有款|有个)"
-    rf"({_WORD}{{2,16}})"
+    r"下一?个(?:品|产品|链接)?(?:是)?[,:]?|下一款(?:是)?|轮到|换成|改成|换到|换个品[,，:：]?|"
+    r"(?:错了|不对)[,，]?(?:应该)?(?:是|叫)|回到(?:刚才)?(?:那个|的|那款)?|关于|有款|有个)"
+    rf"({WORD}{{1,16}})"
 )
 _OWNER = re.compile(
-    rf"({_WORD}{{2,14}}?)的(?=(?:直播|短视频|种草|小红书|开场|开播|留人|产品介绍|卖点|促销|逼单|"
-    r"催单|售后|下播|话术|文案|口播|脚本|全套|介绍|讲解))"
+    rf"({WORD}{{2,14}}?)的(?=(?:直播|短视频|种草|小红书|开场|开播|留人|产品介绍|卖点|促销|逼单|"
+    r"催单|售后|下播|话术|文案|口播|脚本|全套|介绍|讲解|留人|互动))"
 )
 _LEAD = re.compile(
     r"^(?:是|的|一款|一个|个|这款|这个|那款|那个|我们家|我家|自家|咱家|我们|咱们|新款|新品|爆款|"
-    r"热门|卖|讲|上|点|些|要|给|了|下|一下|帮我写|帮我|"
-    r"写|来|一段|一条|一份|一版|段|条|份|说|有|叫|为|刚才|刚刚|今天|今晚|把|用|做|关于|成|出|搞|整|"
+    r"热门|卖|讲|上|点|些|要|给|了|下|一下|帮我写|帮我|帮忙|"
+    r"麻烦|写|来|弄|求|急需|[段条个篇]儿|一段|一条|一份|一版|段|条|份|说|有|叫|为|刚才|刚刚|今天|今晚|把|用|做|关于|成|出|搞|整|"
     r"生成|再|也|对|帮|请|老板|主推|"
     r"直播间?|品|双十一|双11|618|大促|活动|要卖|准备)+"
 )
@@ -48,18 +50,14 @@ _TAIL = re.compile(
     r"今|同|按|专场|直播|段|条|场次|为主|接着|一起|各|都|"
     r"介绍|讲解|价格|原价|现价|只要|没|不|怎|有|是|讲|用|和|跟|到手|专用?).*$"
 )
-_NOT_A_PRODUCT = re.compile(
-    r"话术|文案|直播|视频|脚本|产品|商品|东西|活动|风格|语气|口吻|开头|结尾|标题|版本|问候|内容|"
-    r"主题|方式|方法|什么|哪|啥|怎么|一下|"
-    r"一点|个说法|名字|品牌|[们我你他她它]|提问|互动|信息|链接|关注|优惠|福利|价格|^[0-9.]+[a-z]*$|"
-    r"品类|别的|其他|另|下单|点赞|大家|"
-    r"普通话|[粤川]|东北|方言|英文|日文|韩文|英语|日语|韩语|翻译|正式|自然|第[一二三四五]|刚才|"
-    r"之前|上一|最后|谢谢|全套|整套|随便|都行|都可以|不限|继续|换成|再来|"
-    r"[力感性]$|聊天|简单|吸引|不同|自然|真诚|有趣|精彩|完整|详细|简短|优秀|好听|合适|通用|常见|"
-    r"高质量|原来|同样|相同|这|那|每|"
-    r"没人|不出单|卖不动|下播|开播|上播|主播|达人|[0-9]+[字秒元块]|所有|全部|整场|各种|好评|表达|"
-    r"词|句|称呼|姐妹|家人|宝宝们|亲们|数字"
-)
+_SEGMENT = re.compile(rf"[^{_SEPARATORS}]+")
+_TURNED = re.compile(r"(?<!品)(?<!名)(?<!字)(?:换成|改成)$")
+_LIKENESS = re.compile(r"(?:口?味|造型|图案|形状)(?!精|素)")
+_WHOLE = re.compile(rf"{WORD}+")
+#: Names in a list that are compared; longer ones are no request.
+_MAX_LISTED = 24
+_LIST = re.compile(rf"{WORD}+(?:、{WORD}+)+")
+_ITEM = re.compile(rf"{WORD}+")
 
 
 def find_products(
@@ -70,8 +68,15 @@ def find_products(
     """
     listed = _listed(text, lexicon, mentions, running_text=running_text)
     if running_text:
-        return listed
+        listed = [with_sauce(p, text) for p in listed]
+        return sorted(
+            [*listed, *pointed_at(text, lexicon, listed)],
+            key=lambda p: not POINTING.search(text[: p.start]),
+        )
     cut = [p for p in _cut_out(text, lexicon, mentions) if not any(_inside(p, other) for other in listed)]
+    if not listed and not cut:
+        return headed(text, lexicon, mentions)
+    cut += _siblings(text, lexicon, mentions, listed)
     kept = [p for p in listed if not any(_inside(p, other) for other in cut)]
     merged: list[ProductMention] = []
     for product in sorted(kept + cut, key=lambda p: (p.start, -p.end)):
@@ -82,7 +87,7 @@ def find_products(
 
 def answer_product(text: str, lexicon: Lexicon, mentions: list[Mention]) -> ProductMention | None:
     """The product when the whole text is the answer to "what is sold?", whatever it is called."""
-    for segment in re.finditer(rf"[^{_SEPARATORS}]+", text):
+    for segment in _SEGMENT.finditer(text):
         product = _trimmed(text, *segment.span(), lexicon, mentions)
         if product:
             return product
@@ -93,39 +98,20 @@ def _listed(
     text: str, lexicon: Lexicon, mentions: list[Mention], *, running_text: bool
 ) -> list[ProductMention]:
     found: list[ProductMention] = []
-    ends = [m.end for m in mentions]
-    for mention in mentions:
-        if mention.kind != "product":
+    for index, mention in enumerate(mentions):
+        # 水果味 is a taste, not fruit.
+        if mention.kind != "product" or _LIKENESS.match(text, mention.end):
             continue
         if found and found[-1].end == mention.start:
             previous = found.pop()
-            found.append(ProductMention(previous.start, mention.end, mention.value))
+            is_set = SET.fullmatch(text, mention.start, mention.end)
+            category = previous.category if is_set else mention.value
+            found.append(ProductMention(previous.start, mention.end, category))
             continue
-        floor = max((end for end in ends if end <= mention.start), default=0)
-        start = _extended(text, floor, mention.start, lexicon, running_text=running_text)
+        floor = mentions[index - 1].end if index else 0
+        start = extended(text, floor, mention.start, lexicon, running_text=running_text)
         found.append(ProductMention(start, mention.end, mention.value))
-    return [
-        ProductMention(p.start, suffix.end(), p.category) if (suffix := _SET.match(text, p.end)) else p
-        for p in found
-    ]
-
-
-def _extended(text: str, floor: int, start: int, lexicon: Lexicon, *, running_text: bool) -> int:
-    """Moves `start` left over modifiers (无糖), outside running text also over a short unlisted brand."""
-    while True:
-        modifier = lexicon.modifiers.search(text[max(floor, start - 6) : start])
-        if not modifier:
-            break
-        start -= len(modifier[0])
-    if running_text:
-        return start
-    left = max(floor, start - 12)
-    run = re.search(rf"{_WORD}*$", text[left:start])
-    word = run[0] if run else ""
-    stops = [m.end() for m in lexicon.stop.finditer(word)]
-    brand = word[stops[-1] :] if stops else word
-    at_boundary = bool(stops) or len(word) < start - left or left == floor
-    return start - len(brand) if at_boundary and 2 <= len(brand) <= 4 else start
+    return [p if running_text else completed(p, text, lexicon, mentions) for p in found]
 
 
 def _cut_out(text: str, lexicon: Lexicon, mentions: list[Mention]) -> list[ProductMention]:
@@ -134,9 +120,7 @@ def _cut_out(text: str, lexicon: Lexicon, mentions: list[Mention]) -> list[Produ
         for match in pattern.finditer(text):
             product = _trimmed(text, *match.span(1), lexicon, mentions)
             # What something is turned into is a product only when it is known as one (改成闺蜜聊天).
-            turned = (
-                re.search(r"(?<!品)(?<!名)(?<!字)(?:换成|改成)$", text[: product.start]) if product else None
-            )
+            turned = _TURNED.search(text[max(0, product.start - 3) : product.start]) if product else None
             if product and not (turned and not product.category):
                 found.append(product)
     return found
@@ -157,14 +141,52 @@ def _trimmed(
     if tail:
         end = tail.start()
     if inner and inner[-1].end < end:
-        suffix = _SET.match(text, inner[-1].end, end)
+        suffix = SET.match(text, inner[-1].end, end)
         end = suffix.end() if suffix else inner[-1].end
-    if inner and lexicon.stop.search(text, start, inner[0].start):
+    if inner and (
+        lexicon.stop.search(text, start, inner[0].start)
+        or any(lexicon.stop.search(text, a.end, b.start) for a, b in pairwise(inner))
+    ):
         return None
     phrase = text[start:end]
-    if not 2 <= len(phrase) <= 12 or _NOT_A_PRODUCT.search(phrase) or not re.fullmatch(rf"{_WORD}+", phrase):
+    if (
+        len(phrase) == 1
+        and text[start - 1 : start] in {"卖", "的", "点"}
+        and phrase in lexicon.product_category
+    ):
+        return ProductMention(start, end, lexicon.product_category[phrase])
+    if not 2 <= len(phrase) <= 12 or NOT_A_PRODUCT.search(phrase) or not _WHOLE.fullmatch(phrase):
         return None
     return ProductMention(start, end, lexicon.category_of(phrase))
+
+
+def _siblings(
+    text: str, lexicon: Lexicon, mentions: list[Mention], listed: list[ProductMention]
+) -> list[ProductMention]:
+    """Unlisted names between listed ones (鼠标、键盘、耳麦): a list names things of one kind."""
+    found = []
+    for run in _LIST.finditer(text):
+        items = list(_ITEM.finditer(text, *run.span()))
+        if len(items) > _MAX_LISTED:
+            continue
+        known = [
+            i
+            for i in items
+            if any(p.start <= i.start() + 4 and i.start() <= p.start < i.end() for p in listed)
+        ]
+        if len(known) * 2 < len(items):
+            continue
+        for item in items:
+            if item in known:
+                continue
+            product = _trimmed(text, *item.span(), lexicon, mentions)
+            if (
+                product
+                and product.end - product.start <= 7
+                and not lexicon.stop.search(text, product.start, product.end)
+            ):
+                found.append(product)
+    return found
 
 
 def _inside(inner: ProductMention, outer: ProductMention) -> bool:

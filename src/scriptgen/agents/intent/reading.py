@@ -3,50 +3,44 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from scriptgen.domain.intent import Slots
 from scriptgen.domain.vocabulary import REWRITING_INTENTS, WRITING_INTENTS, IntentType
 
-from .choices import scenario_of, styles_of, sub_scenario_of, target_start
-from .classify import Signals, classify
+from .choices import event_of, scenario_of, styles_of, sub_scenario_of, target_start
+from .classify import classify
+from .heads import ProductMention
 from .lexicon import Lexicon, Mention
+from .lists import Lists, find_lists, script_count
 from .names import find_name, refers_to_a_person
-from .products import ProductMention, answer_product, find_products
+from .patterns import NAME_PART, PART
+from .products import answer_product, find_products
+from .signals import Signals
 from .source import split_source
 from .values import find_length, find_price, find_selling_points
 
-_JOINED = re.compile(
-    r"(?:来|写|要|各)?[一1两三][段个条版](?:[,、]|和)?"
-    r"|(?:的?话术|环节|那?段|的)?(?:、|和|跟|与|及|以及|还有|\+|/|&|加|\s)+"
+#: What stands before the product that comes next.
+_NEXT = re.compile(
+    r"(?:换成|改成|下一个品?是?|下个品?是?|接下来[讲卖上是]?|接着[讲卖]?|"
+    r"回到(?:刚才)?(?:那个|的)?|产品是|主要是?|尤其是?|轮到|(?<![可能])换|改[卖讲]|现在[讲卖]?)(?:一下|那个|这个|"
+    r"我们的?)?$"
 )
-#: A comma joins a list only where the request says that each item is meant (开场,逼单,下播各一段).
-_JOINED_BY_COMMA = re.compile(r"(?:的?话术)?\s?,\s?")
-_EACH_MEANT = re.compile(r"各|每|都|分别|一样")
-_MAX_GAP = 8
+_TELLS_POINTS = re.compile(r"卖点|突出|强调|主打")
+_VERB_BEFORE = re.compile(r"[要来去会帮在想]$")
+_NOT_BEFORE = re.compile(r"(?:不是|并非|而非|别写|不卖)$")
+_NOT_MORE_BEFORE = re.compile(r"(?:别|不要|不用|不|甭)(?:再)?(?:写|讲|卖|播|是|要)$")
+_DONE_AFTER = re.compile(
+    r"(?:已经|都)?(?:讲|卖|播|说|介绍)?(?:完|过|好|空)|"
+    r"(?:那边|那个|这个|就)?(?:先)?不[讲卖写要播上]|先放|放一放|跳过|下架|没货|停了|卖[完光]"
+)
 _INSERTION = re.compile(r"加(?!强)|补(?!货)|插|添|带上|增加")
+_PART_TURNED = re.compile(rf"(?!{NAME_PART}){PART}[^,，。]{{0,4}}(?:换|改|变)(?:成|为)")
 #: Characters of an over-long instruction that are read, from its start and from its end.
 _HEAD, _TAIL = 500, 300
-_FROM_TO = re.compile(r"从开[场播].{0,8}到")
-_COUNT = re.compile(r"([1-9]\d?|[一两俩二三四五六七八九十]{1,3})(?:条|段|版|个|篇|套|份|种|组|则)")
-_DIGITS = {
-    "一": 1,
-    "两": 2,
-    "俩": 2,
-    "二": 2,
-    "三": 3,
-    "四": 4,
-    "五": 5,
-    "六": 6,
-    "七": 7,
-    "八": 8,
-    "九": 9,
-    "十": 10,
-}
-
-
+_FROM_TO = re.compile(r"从?开[场播].{0,8}到")
 _REMEMBERED = 1024
 _REMEMBERED_CHARACTERS = 100
 
@@ -65,15 +59,6 @@ class Reading(msgspec.Struct, frozen=True):
     person_pronoun: bool = False
     names_product: bool = False
     scene_words: tuple[str, ...] = ()
-    answer: ProductMention | None = None
-
-
-class _Lists(msgspec.Struct, frozen=True):
-    """Runs of two or more scenes, events or products joined like a list; empty when there is none."""
-
-    scenes: list[str]
-    events: list[str]
-    products: list[ProductMention]
 
 
 class Reader:
@@ -101,63 +86,66 @@ class Reader:
         lexicon = self._lexicon
         parts = split_source(lexicon.normalise(query))
         text = _ends_of(parts.instruction)
-        mentions = lexicon.mentions(text)
-        products = find_products(text, lexicon, mentions)
-        mentions = [m for m in mentions if m.kind == "product" or not _covered(m, products)]
+        mentions, products = self._mentions(text)
         name = find_name(text, lexicon, mentions)
         if name:
             products = [p for p in products if p.end <= name[0] or name[1] <= p.start]
-        lists = _Lists(
-            scenes=_joined(text, [m for m in mentions if m.kind == "sub_scenario"]),
-            events=_joined(text, [m for m in mentions if m.kind == "event"]),
-            products=_joined_products(text, products),
-        )
-        stripped = text.strip()
-        offset = text.find(stripped)
+        lists = find_lists(text, mentions, products)
         verdict = classify(
-            Signals(
-                text=stripped,
-                mentions=tuple(replace(m, start=m.start - offset, end=m.end - offset) for m in mentions),
+            _signals(
+                text,
+                mentions,
                 has_product=bool(products),
                 has_name=bool(name),
                 has_script=has_script,
                 has_source=parts.has_source,
-                listed=max(len(lists.scenes), len(lists.events), len(lists.products)),
+                listed=lists.longest,
             )
         )
-        reading = Reading(
+        slots, source = Slots(), ""
+        if verdict.type is not IntentType.OTHER:
+            source = query[parts.source_start : parts.source_end]
+            found = self._slots(query, text, verdict.type, mentions, products=products, name=name)
+            found |= _product(query, text, verdict.type, products)
+            if verdict.type is IntentType.BATCH_GENERATION:
+                found |= _listed(query, text, lists)
+            if source:
+                found = self._in_source(source) | found
+            if not found.get("category"):
+                found["category"] = next((m.value for m in mentions if m.kind == "category"), "")
+            slots = Slots(**found)
+        return Reading(
             verdict.type,
             verdict.confidence,
-            Slots(),
+            slots,
             text,
-            source_text=query[parts.source_start : parts.source_end],
+            source_text=source,
             continuation=verdict.continuation,
-            person_pronoun=refers_to_a_person(text),
+            person_pronoun=verdict.type is not IntentType.OTHER and refers_to_a_person(text),
+            names_product=bool(slots.product_name),
             scene_words=tuple(m.value for m in mentions if m.kind == "sub_scenario"),
-            answer=answer_product(text, lexicon, mentions),
         )
-        if verdict.type is IntentType.OTHER:
-            return replace(reading, source_text="", person_pronoun=False)
-        slots = self._slots(query, text, verdict.type, mentions, name)
-        slots = _with_product(slots, query, text, verdict.type, products)
-        if verdict.type is IntentType.BATCH_GENERATION:
-            slots = _with_lists(slots, query, text, lists)
-        slots = self._with_source(slots, reading.source_text)
-        if not slots.category:
-            slots = replace(slots, category=next((m.value for m in mentions if m.kind == "category"), ""))
-        named = bool(slots.product_name)
-        return replace(reading, slots=slots, names_product=named)
 
-    def _with_source(self, slots: Slots, source: str) -> Slots:
-        """Product and price of a pasted script, where the instruction names none."""
-        if not source:
-            return slots
-        if not slots.product_name:
-            name, category = self.product_in_script(source)
-            slots = replace(slots, product_name=name, category=category or slots.category)
-        if not slots.price and (span := find_price(self._lexicon.normalise(source), marked_only=True)):
-            slots = replace(slots, price=source[span[0] : span[1]])
-        return slots
+    def _in_source(self, source: str) -> dict[str, Any]:
+        """Product and price of a pasted script; what the instruction says about them goes before."""
+        name, category = self.product_in_script(source)
+        found: dict[str, Any] = {"product_name": name, "category": category} if name else {}
+        if span := find_price(self._lexicon.normalise(source), marked_only=True):
+            found["price"] = source[span[0] : span[1]]
+        return found
+
+    def answer(self, reading: Reading) -> ProductMention | None:
+        """The product when the whole text is the answer to "what is sold?"."""
+        mentions, _ = self._mentions(reading.normal)
+        return answer_product(reading.normal, self._lexicon, mentions)
+
+    def _mentions(self, text: str) -> tuple[list[Mention], list[ProductMention]]:
+        """Listed words, without those that are part of a product's name, and the products."""
+        mentions = self._lexicon.mentions(text)
+        products = find_products(text, self._lexicon, mentions)
+        if products:
+            mentions = [m for m in mentions if m.kind == "product" or not _covered(m, products)]
+        return mentions, products
 
     def product_in_script(self, script: str) -> tuple[str, str]:
         """Name and category of the first product a pasted script speaks of, "" when none is known."""
@@ -166,63 +154,111 @@ class Reader:
         return (script[found[0].start : found[0].end], found[0].category) if found else ("", "")
 
     def _slots(
-        self, query: str, text: str, kind: IntentType, mentions: list[Mention], name: tuple[int, int] | None
-    ) -> Slots:
-        """Every slot but the product and its category."""
+        self,
+        query: str,
+        text: str,
+        kind: IntentType,
+        mentions: list[Mention],
+        *,
+        products: list[ProductMention],
+        name: tuple[int, int] | None,
+    ) -> dict[str, Any]:
+        """Every slot that is stated, but the product and its category."""
         rewriting = kind in REWRITING_INTENTS
         literal = kind is IntentType.QUERY
-        target = target_start(text) if rewriting else 0
+        target = target_start(text) if kind is IntentType.SCRIPT_TRANSLATION else 0
         # What is to be inserted (加一句促销的话) is not what the script is.
         inserted = _INSERTION.search(text) if kind is IntentType.SCRIPT_MODIFICATION else None
         limit = inserted.start() if inserted else len(text)
-        lists_points = not literal and (not rewriting or bool(re.search(r"卖点|突出|强调|主打", text)))
+        lists_points = not literal and (not rewriting or bool(_TELLS_POINTS.search(text)))
         points = find_selling_points(text, mentions) if lists_points else []
-        price = None if literal else find_price(text)
-        length = find_length(text)
+        plain = _without(text, mentions, "event")
+        price = None if literal else find_price(plain, product_ends=[p.end for p in products])
+        length = find_length(plain)
         before = [m for m in mentions if m.start < limit]
-        return Slots(
-            scenario=scenario_of(
-                [m for m in before if m.kind == "scenario"], target, last=rewriting, literal=literal
+        found = {
+            "scenario": scenario_of(
+                [m for m in before if m.kind == "scenario" and not _sells(text, m)],
+                target,
+                last=rewriting,
+                literal=literal,
             ),
-            sub_scenario=sub_scenario_of(text, before, literal=literal),
-            event=next((m.value for m in mentions if m.kind == "event"), ""),
-            selling_points=tuple(query[a:b] for a, b in points),
-            target_name=query[name[0] : name[1]] if name else "",
-            styles=() if literal else styles_of(text, mentions, target, points),
-            price=query[price[0] : price[1]] if price else "",
-            length=query[length[0] : length[1]].strip() if length else "",
-        )
+            "sub_scenario": sub_scenario_of(text, before, literal=literal),
+            "event": event_of(text, mentions, last=rewriting),
+            "selling_points": tuple(query[a:b] for a, b in points),
+            "target_name": query[name[0] : name[1]] if name else "",
+            "styles": () if literal else styles_of(text, mentions, target, points),
+            "price": query[price[0] : price[1]] if price else "",
+            "length": query[length[0] : length[1]].strip() if length else "",
+        }
+        return {key: value for key, value in found.items() if value}
 
 
-def _with_product(
-    slots: Slots, query: str, text: str, kind: IntentType, products: list[ProductMention]
-) -> Slots:
+def _without(text: str, mentions: list[Mention], kind: str) -> str:
+    """The text with the mentions of one kind blanked: the digits of 双11 are no price."""
+    spans = [(m.start, m.end) for m in mentions if m.kind == kind]
+    if not spans:
+        return text
+    characters = list(text)
+    for start, end in spans:
+        characters[start:end] = "\n" * (end - start)
+    return "".join(characters)
+
+
+def _sells(text: str, mention: Mention) -> bool:
+    """吴老师要带货: what somebody does, not what is to be written."""
+    verb = text[mention.start : mention.end] == "带货"
+    return verb and bool(_VERB_BEFORE.search(text[: mention.start]))
+
+
+def _signals(text: str, mentions: list[Mention], **known: Any) -> Signals:
+    """The text without its margins, and the mentions where they then stand."""
+    stripped = text.strip()
+    offset = text.find(stripped)
+    if offset:
+        mentions = [Mention(m.kind, m.value, m.start - offset, m.end - offset) for m in mentions]
+    return Signals(text=stripped, mentions=tuple(mentions), **known)
+
+
+def _product(query: str, text: str, kind: IntentType, products: list[ProductMention]) -> dict[str, Any]:
+    if kind is IntentType.SCRIPT_MODIFICATION:
+        # 结尾加一句明晚讲面膜: what is put into the script is not what the script sells.
+        limit = _put_in(text)
+        products = [p for p in products if p.start < limit]
     if not products:
-        return slots
+        return {}
     if kind in REWRITING_INTENTS:
-        product = products[-1]
+        # 是投影仪不是音响: what something is not, it shall not become.
+        kept = [p for p in products if not _NOT_BEFORE.search(text[: p.start])]
+        product = (kept or products)[-1]
     else:
         product = _wanted(text, products) if kind in WRITING_INTENTS else products[0]
-    return replace(slots, product_name=query[product.start : product.end], category=product.category)
+    return {"product_name": query[product.start : product.end], "category": product.category}
 
 
-def _with_lists(slots: Slots, query: str, text: str, lists: _Lists) -> Slots:
+def _put_in(text: str) -> int:
+    """Where words begin that a change puts into the script; the length of the text when there are none."""
+    found = [m for m in (_INSERTION.search(text), _PART_TURNED.search(text)) if m]
+    return min((m.end() for m in found), default=len(text))
+
+
+def _listed(query: str, text: str, lists: Lists) -> dict[str, Any]:
     """Lists go into `extra`, joined by "、"; the single value they replace is emptied."""
+    found: dict[str, Any] = {"sub_scenario": ""} if _FROM_TO.search(text) else {}
     extra: dict[str, str] = {}
-    if _FROM_TO.search(text):
-        slots = replace(slots, sub_scenario="")
     if lists.scenes:
         extra["batch_sub_scenarios"] = "、".join(lists.scenes)
-        slots = replace(slots, sub_scenario="")
+        found["sub_scenario"] = ""
     if lists.events:
         extra["batch_events"] = "、".join(lists.events)
-        slots = replace(slots, event="")
+        found["event"] = ""
     if lists.products:
         extra["batch_products"] = "、".join(query[p.start : p.end] for p in lists.products)
-        categories = {p.category for p in lists.products}
-        slots = replace(slots, product_name="", category=categories.pop() if len(categories) == 1 else "")
-    count = _count(text)
-    return replace(slots, extra={**extra, "batch_count": count} if count else extra)
+        categories = {p.category for p in lists.products if p.category}
+        found |= {"product_name": "", "category": categories.pop() if len(categories) == 1 else ""}
+    if count := script_count(text):
+        extra["batch_count"] = count
+    return {**found, "extra": extra}
 
 
 def _ends_of(text: str) -> str:
@@ -238,71 +274,14 @@ def _covered(mention: Mention, products: list[ProductMention]) -> bool:
     return any(p.start <= mention.start and mention.end <= p.end for p in products)
 
 
-def _is_joint(text: str, start: int, end: int) -> bool:
-    if end - start > _MAX_GAP:
-        return False
-    if _JOINED.fullmatch(text, start, end):
-        return True
-    return bool(_JOINED_BY_COMMA.fullmatch(text, start, end)) and bool(_EACH_MEANT.search(text, end))
-
-
-def _joined(text: str, mentions: list[Mention]) -> list[str]:
-    """The values of the longest run of mentions that are joined like a list."""
-    best: list[str] = []
-    run: list[Mention] = []
-    for m in mentions:
-        if run and not _is_joint(text, run[-1].end, m.start):
-            run = []
-        run.append(m)
-        values = list(dict.fromkeys(r.value for r in run))
-        if len(values) > len(best):
-            best = values
-    return best if len(best) > 1 else []
-
-
-def _joined_products(text: str, products: list[ProductMention]) -> list[ProductMention]:
-    best: list[ProductMention] = []
-    run: list[ProductMention] = []
-    for p in products:
-        if run and not _is_joint(text, run[-1].end, p.start):
-            run = []
-        run.append(p)
-        if len(run) > len(best):
-            best = list(run)
-    return best if len(best) > 1 else []
-
-
 def _wanted(text: str, products: list[ProductMention]) -> ProductMention:
     """Of several products the one that comes next (口红讲完了，下一个是气垫), else the first."""
     for p in products:
-        if re.search(
-            r"(?:换成|改成|下一个品?是?|下个品?是?|接下来[讲卖上是]?|接着[讲卖]?|"
-            r"回到(?:刚才)?(?:那个|的)?|产品是|轮到|换|改[卖讲]|现在[讲卖]?)(?:一下|那个|这个|"
-            r"我们的?)?$",
-            text[max(0, p.start - 12) : p.start],
-        ):
+        if _NEXT.search(text[max(0, p.start - 12) : p.start]):
             return p
     for p in products:
-        if not re.match(r"(?:已经|都)?(?:讲|卖|播|说|介绍)?(?:完|过|好|空)", text[p.end :]) and not re.match(
-            r"不[讲卖]|下架", text[p.end :]
-        ):
+        if _NOT_MORE_BEFORE.search(text[: p.start]):
+            continue
+        if not _DONE_AFTER.match(text, p.end):
             return p
     return products[-1]
-
-
-def _count(text: str) -> str:
-    for match in _COUNT.finditer(text):
-        if text[max(0, match.start() - 1) : match.start()] in {"第", "前", "上", "每"}:
-            continue
-        number = match[1]
-        value = int(number) if number.isdigit() else _chinese_number(number)
-        if value > 1 and not re.match(r"(?:卖点|品|产品|优惠)", text[match.end() :]):
-            return str(value)
-    return ""
-
-
-def _chinese_number(word: str) -> int:
-    if "十" in word:
-        tens, _, units = word.partition("十")
-        return (_DIGITS.get(tens, 1) if tens else 1) * 10 + (_DIGITS.get(units, 0) if units else 0)
-    return _DIGITS.get(word, 0)

@@ -33,7 +33,9 @@ _SCRIPT_CHARACTERS = 15
 _RENAMES = re.compile(r"名.{0,4}(?:换|改)")
 #: 改成逼单话术: the scene is what the script is to become.
 _NEW_SCENE = re.compile(r"[改换转变写整做]成[^,，]{0,6}(?:话术|逼单|促销|开场|下播|留人|介绍|答疑)")
-_WHOLE_SET = re.compile(r"[全整成]套|全流程|整场|所有场景|[各每]个?(?:场景|环节)")
+_WHOLE_SET = re.compile(
+    r"[全整成]套|全流程|整场|所有场景|[各每]个?(?:场景|环节)|(?:其他|其余|剩下|余下)[^,，]{0,4}(?:场景|环节)"
+)
 
 
 class Rules:
@@ -81,7 +83,7 @@ class Rules:
         if reading.type is IntentType.OTHER:
             return Intent(reading.type, reading.confidence)
         if reading.type is IntentType.QUERY:
-            return Intent(reading.type, reading.confidence, _with_person(reading, turns).slots)
+            return Intent(reading.type, reading.confidence, reading.slots)
         reading = _with_person(reading, turns)
         if reading.source_text:
             return Intent(reading.type, reading.confidence, reading.slots, source_text=reading.source_text)
@@ -129,7 +131,7 @@ class Rules:
         if reading.type in REWRITING_INTENTS and (reading.source_text or not describes):
             # 口语一点的 after "what do you sell?" describes the request that waits; 删掉那句 does not.
             return None
-        answer = reading.answer
+        answer = self._reader.answer(reading)
         if reading.type is IntentType.OTHER and (not answer or reading.confidence >= 0.9 or asks_back(query)):
             return None
         if answer and not own.product_name and not own.category:

@@ -17,7 +17,7 @@ _ADDRESS = (
 )
 _REWRITE = re.compile(
     r"润色|优化|打磨|polish|提升|完善|改|换|翻|译|转成|转为|缩|精简|压缩|删|去掉|砍|加|扩|短|长|"
-    r"重写|整成|做成|写成|版|"
+    r"重写|统一|合并|替|顺|捋|补|纠|通顺|修|整成|做成|写成|版|"
     r"更|再|调|口吻|风格|原文|这段|这条|下面|以下|这个|这篇|translate|optimize|别|不要"
 )
 _TAIL = re.compile(
@@ -28,6 +28,11 @@ _TAIL = re.compile(
 _COLON = re.compile(r"[:：]")
 _GREETING_START = re.compile(r"(?:^|[\s，,。！!：:；;])(" + _ADDRESS + r".{10,})$", re.DOTALL)
 _QUOTED = re.compile(r'"([^"]{14,})"')
+_SPEAKS_OF_IT = re.compile(r"[把将]$|别用$|不要用$")
+_LIST_OF_WORDS = re.compile(r"[^，,。！!]{1,10}(?:、[^，,。！!]{1,10})+$")
+_SHOWS = re.compile(r"这[款个支条双件盒瓶]|本[品款]|今天|今晚")
+_SENTENCE_MARK = re.compile(r"[，,。！!？? ~]")
+_ADDRESSES = re.compile(_ADDRESS)
 _MIN_SCRIPT = 10
 
 
@@ -103,23 +108,23 @@ def _greeted(text: str) -> tuple[int, int] | None:
         return None
     before = text[: greeting.start(1)].rstrip()
     # 把家人们换成姐妹们 speaks about the greeting.
-    fits = _REWRITE.search(before) and not re.search(r"[把将]$|别用$|不要用$", before)
+    fits = _REWRITE.search(before) and not _SPEAKS_OF_IT.search(before)
     return greeting.span(1) if fits else None
 
 
 def _reads_like_script(text: str) -> bool:
     """A pasted script is a sentence or more; a list of selling points or a field is not."""
     stripped = text.strip()
-    if re.match(r"[^，,。！!]{1,10}(?:、[^，,。！!]{1,10})+$", stripped):
+    if _LIST_OF_WORDS.match(stripped):
         return False
     return (
         len(stripped) >= 20
-        or bool(re.match(r"这[款个支条双件盒瓶]|本[品款]|今天|今晚", stripped))
-        or bool(re.search(r"[，,。！!？? ~]", stripped))
-        or bool(re.match(_ADDRESS, stripped))
+        or bool(_SHOWS.match(stripped))
+        or bool(_SENTENCE_MARK.search(stripped))
+        or bool(_ADDRESSES.match(stripped))
     )
 
 
 def reads_aloud(text: str) -> bool:
     """Whether `text` opens like a script: it speaks to the audience, not to a colleague."""
-    return bool(re.match(_ADDRESS, text.strip()))
+    return bool(_ADDRESSES.match(text.strip()))

@@ -13,22 +13,29 @@ from collections.abc import Mapping
 _PUNCTUATION = {"“": '"', "”": '"', "「": '"', "」": '"', "『": '"', "』": '"', "‘": '"', "’": '"', "—": "-"}
 
 
+#: Characters that a table learns at most: memory stays bounded whatever is typed.
+_TABLE_LIMIT = 20_000
+
+
 class Normaliser:
     """Maps text to lower case, half width and simplified characters, one character to one character."""
 
     def __init__(self, characters: Mapping[str, str]) -> None:
-        self._table: dict[str, str] = {**characters, **_PUNCTUATION}
+        self._table = _Folding({ord(char): known for char, known in {**characters, **_PUNCTUATION}.items()})
 
     def __call__(self, text: str) -> str:
-        return text if text.isascii() and text.islower() else "".join(map(self._fold, text))
+        return text if text.isascii() and text.islower() else text.translate(self._table)
 
-    def _fold(self, char: str) -> str:
-        known = self._table.get(char)
-        if known is None:
-            folded = unicodedata.normalize("NFKC", char).lower()
-            # A fold that changes the length would move every later offset: such characters stay as typed.
-            known = folded if len(folded) == 1 else char
-            known = self._table.get(known, known)
-            if len(self._table) < 20_000:
-                self._table[char] = known
+
+class _Folding(dict[int, str]):
+    """A translation table that learns a character when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        folded = unicodedata.normalize("NFKC", char).lower()
+        # A fold that changes the length would move every later offset: such characters stay as typed.
+        known = folded if len(folded) == 1 else char
+        known = self.get(ord(known), known)
+        if len(self) < _TABLE_LIMIT:
+            self[code] = known
         return known

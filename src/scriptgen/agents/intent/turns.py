@@ -13,6 +13,7 @@ import msgspec
 from scriptgen.domain.intent import Slots
 from scriptgen.domain.vocabulary import REWRITING_INTENTS, WRITING_INTENTS, IntentType
 
+from .lists import chinese_number
 from .reading import Reading
 
 _ORDINAL = re.compile(
@@ -24,11 +25,15 @@ _FIRST = re.compile(
     r"原版|首版"
 )
 _BEFORE_LAST = re.compile(r"上上(?:一)?[个版段条]|前前[一个版]")
+#: 前一条更口语一点，后一条不动: of two the earlier one.
+_FORMER = re.compile(r"前(?:面)?(?:那)?一[个版段条](?=.*后(?:面)?(?:那)?一[个版段条])")
+_PRODUCT_ORDINAL = re.compile(
+    r"第([一二三四五六七八九]|\d)(?:个|款)(?:产品|品|商品|单品|宝贝|链接)|(上上?|前)一?个(?:产品|品|商品|单品)"
+)
 _LATEST = re.compile(
     r"上(?:一)?[个]?[版段条]|最后(?:一)?[版条]|最新|刚才那[个段版条]|这[一]?[版段条]|前一[版段条]"
 )
 _POINTS_BACK = re.compile(r"那[一]?[段条版篇个]|的那|刚才|刚刚|之前|前面|回到|原来")
-_NUMBERS = {c: i + 1 for i, c in enumerate("一二三四五六七八九十")} | {"两": 2}
 
 
 class TurnState(msgspec.Struct, frozen=True):
@@ -71,14 +76,12 @@ def resolve(reading: Reading, turns: list[TurnState]) -> Reference:
             return by_number
     if not written:
         return Reference(None)
-    if _FIRST.search(text):
-        return Reference(written[0])
-    if _BEFORE_LAST.search(text):
+    if not _FIRST.search(text) and (_BEFORE_LAST.search(text) or _FORMER.search(text)):
         return Reference(written[-2]) if len(written) > 1 else Reference(None, absent=True)
-    about = _by_subject(reading, written)
-    if about is not None:
-        return Reference(about)
-    return Reference(written[-1])
+    first = written[0] if _FIRST.search(text) else None
+    return Reference(
+        first or _by_product_order(text, written) or _by_subject(reading, written) or written[-1]
+    )
 
 
 def last_person(turns: list[TurnState]) -> str:
@@ -93,7 +96,7 @@ def same_product(mention: str, known: str) -> bool:
 
 def _by_number(ordinal: re.Match[str], written: list[TurnState]) -> Reference | None:
     word = ordinal[2]
-    number = int(word) if word.isdigit() else _chinese(word)
+    number = int(word) if word.isdigit() else chinese_number(word)
     is_version = "版" in ordinal[3] or "稿" in ordinal[3]
     newest = max((v for t in written for v in t.versions), default=0)
     if ordinal[1]:
@@ -103,6 +106,21 @@ def _by_number(ordinal: re.Match[str], written: list[TurnState]) -> Reference | 
         return Reference(turn)
     # 第三段 of a single script is a paragraph of it, 第三版 can only be a script.
     return Reference(None, absent=True) if is_version else None
+
+
+def _by_product_order(text: str, written: list[TurnState]) -> TurnState | None:
+    """第一个产品, 上一个品: counted over the products spoken of, not over the scripts."""
+    named = _PRODUCT_ORDINAL.search(text)
+    if not named:
+        return None
+    products = list(dict.fromkeys(t.slots.product_name for t in written if t.slots.product_name))
+    if named[1]:
+        number = int(named[1]) if named[1].isdigit() else chinese_number(named[1])
+    else:
+        number = len(products) - len(named[2].replace("前", "上"))
+    if not 0 < number <= len(products):
+        return None
+    return [t for t in written if t.slots.product_name == products[number - 1]][-1]
 
 
 def _by_subject(reading: Reading, written: list[TurnState]) -> TurnState | None:
@@ -132,10 +150,3 @@ def _by_subject(reading: Reading, written: list[TurnState]) -> TurnState | None:
     if not matched:
         return None
     return candidates[-1]
-
-
-def _chinese(word: str) -> int:
-    if "十" in word:
-        tens, _, units = word.partition("十")
-        return (_NUMBERS.get(tens, 1) if tens else 1) * 10 + (_NUMBERS.get(units, 0) if units else 0)
-    return _NUMBERS.get(word, 0)

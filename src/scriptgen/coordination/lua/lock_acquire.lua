@@ -1,7 +1,8 @@
 -- Take a session's lock, or queue for it.
 -- KEYS  1 lock: token of the holder, expires with the lease
 --       2 next: token of the waiter whose turn comes next, expires with that waiter's patience
--- ARGV  1 token  2 lease (ms)  3 patience (ms): longer than a waiter's pause between two calls
+-- ARGV  1 token  2 lease (ms)  3 patience (ms): longer than a waiter's pause between two calls, 0 for one who
+--         asks only once and takes no place
 -- Returns 0 when `token` holds the lock now, else the ms after which asking again is sure to be worth while.
 -- Invariants: repeating a call whose reply was lost succeeds; a free lock goes to `next` before anyone else,
 -- so the process that releases cannot starve the others; a dead `next` delays the others by its patience only.
@@ -17,7 +18,7 @@ if not owner and (mine or not first) then
   if mine then redis.call('DEL', KEYS[2]) end
   return 0
 end
-if mine or not first then
+if ARGV[3] ~= '0' and (mine or not first) then
   redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
 end
 if owner then return math.max(1, redis.call('PTTL', KEYS[1])) end

@@ -20,6 +20,7 @@ from scriptgen.llm.protocol import BackendChosen, Completed, CompletionEvent, Co
 
 from .composer import compose
 from .edits import edit
+from .outcome import EditOutcome
 
 MODEL: Final = "template-v1"
 _CLAUSE = re.compile(r"[^，。！？；、\n]*[，。！？；、\n]+|[^，。！？；、\n]+")
@@ -37,16 +38,23 @@ class TemplateBackend:
         if request.task is None:
             raise UnsupportedRequestError("The template writer answers writing tasks only.")
         started = time.perf_counter()
-        text = write(request.task)
+        written = write(request.task)
         spent = time.perf_counter() - started
         yield BackendChosen(self.name, MODEL)
-        for index, piece in enumerate(_CLAUSE.findall(text)):
+        for index, piece in enumerate(_CLAUSE.findall(written.text)):
             if index and self._pace > 0:
                 await asyncio.sleep(self._pace)
             yield TextDelta(piece)
         prompt = sum(estimate_tokens(m.content) for m in request.messages)
-        usage = Usage(prompt_tokens=prompt, completion_tokens=estimate_tokens(text), estimated=True)
-        yield Completed("stop", usage, self.name, MODEL, attempts=1, upstream_seconds=spent)
+        usage = Usage(prompt_tokens=prompt, completion_tokens=estimate_tokens(written.text), estimated=True)
+        yield Completed(
+            "stop",
+            usage,
+            self.name,
+            MODEL,
+            upstream_seconds=spent,
+            warnings=(written.warning,) if written.warning else (),
+        )
 
     async def status(self) -> ComponentStatus:
         return ComponentStatus("llm.template", ComponentState.OK, self.name, {"model": MODEL})
@@ -55,10 +63,12 @@ class TemplateBackend:
         """Nothing is held open."""
 
 
-def write(task: WritingTask) -> str:
-    """The whole text for a task, whatever its kind."""
+def write(task: WritingTask) -> EditOutcome:
+    """The whole text for a task, whatever its kind, and what could not be done of it."""
     if task.fixed_text:
-        return task.fixed_text
-    if task.kind in {TaskKind.COMPOSE, TaskKind.CONTINUE}:
-        return compose(task)
-    return edit(task).text or compose(task)
+        return EditOutcome(task.fixed_text, changed=True)
+    if task.kind not in {TaskKind.COMPOSE, TaskKind.CONTINUE}:
+        edited = edit(task)
+        if edited.text:
+            return edited
+    return EditOutcome(compose(task), changed=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from scriptgen.domain.writing import TaskKind, WritingTask
 
 from . import restyle
@@ -16,7 +18,19 @@ from .additions import add, lengthen
 from .cuts import delete, shorten
 from .outcome import EditOutcome
 from .swaps import avoid_words, change_ending, change_opening, swap_terms
-from .wording import ADD, AVOID_WORD, CHANGE, DELETE, ENDING, LONGER, OPENING, QUOTED_SWAP, SHORTER, SWAP
+from .wording import (
+    ADD,
+    AVOID_WORD,
+    CHANGE,
+    DELETE,
+    ENDING,
+    LONGER,
+    NEXT_CHANGE,
+    OPENING,
+    QUOTED_SWAP,
+    SHORTER,
+    SWAP,
+)
 
 _Edit = Callable[[str, WritingTask], str]
 
@@ -37,17 +51,29 @@ def modify(task: WritingTask) -> EditOutcome:
     """Applies every change that the instruction names, in a fixed order."""
     source = task.source_text.strip()
     text = source
-    for change in _changes(task.instruction):
-        text = change(text, task)
+    undone: list[str] = []
+    for clause in _clauses(task.instruction):
+        wishes = replace(task, instruction=clause)
+        before = text
+        for change in _changes(clause):
+            text = change(text, wishes)
+        if text.strip() == before.strip():
+            undone.append(clause)
     if text.strip() == source:
         return EditOutcome(
             source, False, "没有找到要改的地方，话术保持原样；可以说得具体一点，比如“把A改成B”。"
         )
-    return EditOutcome(text, True)
+    left = "、".join(f"“{clause.strip()}”" for clause in undone)
+    return EditOutcome(text, changed=True, warning=f"{left}没有改成，其他的改好了。" if left else "")
+
+
+def _clauses(instruction: str) -> list[str]:
+    """An instruction as the changes it lists; words that are dictated stay in one piece."""
+    return [clause for clause in NEXT_CHANGE.split(instruction) if clause.strip()] or [instruction]
 
 
 def _changes(instruction: str) -> list[_Edit]:
-    """The edits that an instruction asks for."""
+    """The edits that one clause asks for."""
     about_opening = bool(OPENING.search(instruction) and CHANGE.search(instruction))
     about_ending = bool(ENDING.search(instruction) and CHANGE.search(instruction))
     adds = ADD.search(instruction)

@@ -17,20 +17,24 @@ import msgspec
 GENERIC: Final = "通用"
 NO_PRODUCT: Final = "无品"
 CONSUMABLE: Final = "消耗品"
+DURABLE: Final = "耐用品"
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _PARTICLE = re.compile(r"\[(.)\]")
 _LIVE_ONLY = re.compile(
     r"直播|公屏|扣个?[一二懂]|小黄车|下播|开播|主播|弹幕|镜头|刚进来|点点赞|答疑|截图|橱窗|摄像"
 )
-_VIDEO_ONLY = re.compile(r"视频|我拿近|给你们看|我现在就")
+#: What is said to ears and eyes and cannot stand in a written note.
+_VIDEO_ONLY = re.compile(
+    r"视频|我拿近|给你们看|我现在就|往下听|听完|听到|听好|听清|听听|听我|我直接说|报一下|念|嗓子"
+)
 _CASUAL = re.compile(
     r"[哈啦咱撸冲囤馋贼唠嗨呗瞅]|划走|别划|小手|掉链子|救命|谁懂|宝贝|掏心窝|热闹|吱一声|鸭|你没|操心"
 )
 
 
 class Phrase(msgspec.Struct, frozen=True):
-    """`tag` is 通用, a style, 无品 or 消耗品. `casual` phrases do not suit formal voices, `live_only`
+    """`tag` is 通用, a style, 无品, 消耗品 or 耐用品. `casual` phrases do not suit formal voices, `live_only`
     ones belong to a live stream, `screen_only` ones to anything seen.
     """
 

@@ -47,13 +47,18 @@ _STYLE_WORDS: Final = (
     ("温柔|治愈|轻柔|舒缓", "温柔"),
     ("活泼|俏皮|可爱|轻快|太平|没亮点|吸引", "活泼"),
 )
+_HOST_ASKED = re.compile(r"她|他|口吻|语气|口气|说话|腔|达人|主播")
 _SHORTER = re.compile(r"精炼|精简|简洁|啰嗦|短一?点")
 _ADDRESSES = re.compile(
     r"家人们|姐妹们|宝宝们|宝子们|宝妈们|亲们|老铁们|朋友们|书友们|吃货们|女生们|姐姐们|兄弟们|宝贝们|各位朋友"
 )
+#: What is said to listeners: a note is read.
+_SPOKEN = re.compile(
+    r"认真听|听我|听好|听听|要讲|我拿近|给你们看|往下听|接着听|一起检查|带来了|安排上|我再来一遍"
+)
 _ACTION = re.compile(r"链接|下单|小黄车|购物车|去拍|左下角|付款")
 _UNSOFTENED = re.compile(r"(?<![啦吗吧呢了呀哈嘛啊呗咩咗喔㗎哦])([。！])$")
-_LIVE = re.compile(r"直播间|公屏|扣[1一二]|小黄车|下播|开播|主播|上链接|弹幕")
+_LIVE = re.compile(r"直播间|在家里聊天|想问的|公屏|扣[1一二]|小黄车|下播|开播|主播|上链接|弹幕")
 
 
 def optimize(task: WritingTask) -> EditOutcome:
@@ -72,19 +77,34 @@ def translate(task: WritingTask) -> EditOutcome:
         task.instruction.split("：", 1)[0] if task.source_text[:12] in task.instruction else task.instruction
     )
     if language := _LANGUAGES.search(asked):
-        return EditOutcome(source, False, f"没有可用的模型，无法译成{language[0]}，话术保持原文。")
+        # In the words of the skill's own warning, so that the operator reads it once.
+        return EditOutcome(source, False, f"没有接入模型，翻不了{language[0]}，这一版保留原文。")
+    return _restyled(task, source, asked) or _as_another(task, source, asked)
+
+
+def _restyled(task: WritingTask, source: str, asked: str) -> EditOutcome | None:
+    """In the dialect, form or style that is asked for; None when none of them is known."""
     if dialect := next((d for word, d in _DIALECT_WORDS.items() if word in asked), ""):
         text = _in_dialect(source, dialect, task)
-        return _outcome(
-            task, text, "" if dialect == "小红书" else f"{dialect}按词句规则转换，上播前请熟悉的人过一遍。"
-        )
+        note = "" if dialect == "小红书" else f"{dialect}按词句规则转换，上播前请熟悉的人过一遍。"
+        return _outcome(task, text, note)
     if form := _form_asked(asked):
         return _outcome(task, _in_form(source, form, task))
     if style := _style_asked(asked, task):
         return _outcome(task, _in_style(source, style, task))
-    if task.profile.address or task.profile.catchphrases or task.influencer_name:
-        return _outcome(task, _in_manner(source, task))
-    return EditOutcome(source, False, "没有看懂要换成什么风格，话术保持原样。")
+    return None
+
+
+def _as_another(task: WritingTask, source: str, asked: str) -> EditOutcome:
+    """In another host's way of speaking; what is neither that nor a known style is refused."""
+    host = task.influencer_name
+    if not _HOST_ASKED.search(asked) and (not host or host not in asked):
+        return EditOutcome(source, False, "模板写不了这种风格或体裁，话术保持原样；接入模型以后可以。")
+    text = _in_manner(source, task)
+    if text == source:
+        whose = f"{host}的" if host else "这位主播的"
+        return EditOutcome(source, False, f"还没有{whose}风格资料，话术保持原样；给几段样例话术就能换。")
+    return EditOutcome(text, changed=True)
 
 
 def _outcome(task: WritingTask, text: str, warning: str = "") -> EditOutcome:
@@ -119,7 +139,8 @@ def _in_style(source: str, style: str, task: WritingTask) -> str:
     rng.shuffle(links)
     lines = [(p, s) for p, paragraph in enumerate(paragraphs) for s in range(len(paragraph))]
     for turn, (p, s) in enumerate(lines[1:-1:2]):
-        if turn < len(links) and not re.match(r"(?:来|所以|但|不过|其实|而且|另外)", paragraphs[p][s]):
+        leads = re.match(r"(?:来|所以|但|不过|其实|而且|另外)", paragraphs[p][s])
+        if turn < len(links) and not leads and "？" not in paragraphs[p][s]:
             paragraphs[p][s] = links[turn] + paragraphs[p][s]
     if lexicon["end"] == "！":
         for p, s in lines[::2]:
@@ -140,7 +161,7 @@ def _in_style(source: str, style: str, task: WritingTask) -> str:
 def _hook(paragraph: list[str], hook: str, address: str) -> None:
     """Before the first sentence, or right after it when that one greets and the hook calls nobody."""
     first = paragraph[0]
-    if hook.startswith(address):
+    if address in hook:
         if first.startswith(address):
             paragraph[0] = first[len(address) :].lstrip("，,！! ") or first
         paragraph.insert(0, hook)
@@ -164,12 +185,14 @@ def _in_dialect(source: str, dialect: str, task: WritingTask) -> str:
             if count in {2, 5, 9} and openers:
                 paragraph[index] = openers.pop() + paragraph[index]
             if count % 3 == 1:
-                paragraph[index] = _UNSOFTENED.sub(rng.choice(tails) + r"\1", paragraph[index])
+                paragraph[index] = _UNSOFTENED.sub(rng.choice(tails) + r"\1", paragraph[index]).replace(
+                    "～。", "～"
+                )
     text = join(paragraphs)
     if dialect != "小红书":
         return text
     wishes = replace(task, scenario="种草文案", source_text="", avoid=(source,), seed=f"{task.seed}/note")
-    note = split(_without(_LIVE, text))
+    note = split(_without(_SPOKEN, _without(_LIVE, text)))
     if not note:
         note = [[]]
     note[0].insert(0, line_for("note_open", wishes))
@@ -184,6 +207,8 @@ def _in_form(source: str, form: str, task: WritingTask) -> str:
         task, scenario=form, source_text="", avoid=(source,), seed=f"{task.seed}/{form}", profile=profile
     )
     body = split(_without(_LIVE, source) if form != "直播带货" else source)
+    if form == "种草文案":
+        body = split(_without(_SPOKEN, join(body)))
     body = split(_without(_ACTION, join(body)))
     body = [p for p in body if p] or [[]]
     greets = bool(body[0]) and is_greeting(body[0][0])

@@ -13,7 +13,7 @@ from scriptgen.domain.writing import WritingTask
 _SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…]+[”’」』）)]*|[^。！？!?…\n]+")
 _END = re.compile(r"[。！？!?…～~][”’」』）)]*$")
 _ACTION = re.compile(r"链接|下单|小黄车|购物车|拍下|去拍|点击|左下角|入手|付款|带走|冲")
-_PRICE = re.compile(r"\d+(?:\.\d+)?\s*(?:元|块)|价格|到手|只要\d|[一二三四五六七八九十百]+块")
+_PRICE = re.compile(r"多少钱|\d+(?:\.\d+)?\s*(?:元|块)|价格|到手|只要\d|[一二三四五六七八九十百]+块")
 _GREETING = re.compile(r"^[^，。！？]{0,8}(?:好|哈喽|欢迎|来了|嗨)|我是")
 
 

@@ -8,6 +8,7 @@ bound to that user and the header is ignored, unless its role is admin.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -20,8 +21,10 @@ from scriptgen.domain.errors import (
 from scriptgen.domain.identity import ADMIN_ROLE, Principal
 
 from .api_keys import ApiKeys
-from .jwt_tokens import TokenVerifier
 from .names import TENANT_ID, USER_ID
+
+if TYPE_CHECKING:  # its libraries are only loaded where tokens are accepted
+    from .jwt_tokens import TokenVerifier
 
 DEVELOPMENT_TENANT = "tenant_dev"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 from scriptgen.domain.identity import Principal
@@ -25,7 +24,5 @@ class AuthInterceptor(Interceptor):
     def __init__(self, authenticator: Authenticates) -> None:
         self._authenticator = authenticator
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def enter(self, call: Call) -> None:
         call.principal = await self._authenticator.authenticate(call.metadata)
-        yield

@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from scriptgen.domain.generation import GenerationRequest
+from scriptgen.domain.generation import GenerationRequest, SequencedEvent
 from scriptgen.domain.identity import Principal
 from scriptgen.workflow.grant import Grant
+
+if TYPE_CHECKING:  # it imports this module
+    from .head_start import HeadStart
 
 NOBODY = Principal(tenant_id="")
 
@@ -29,8 +32,8 @@ class Call:
     there is none in the bytes), or the request iterator of a client-streaming method. `deadline` and
     `started_at` are on the event loop's clock, in seconds. `trace_id_given` tells that the caller chose the
     trace id for this very call (`x-trace-id` or the request's field; a `traceparent` spans many). `answer`,
-    once set, is sent instead of running the servicer: one message for a unary method. `code` and `reason` are
-    what the caller was told.
+    once set, is sent instead of running the servicer: one message for a unary method; `replayed` are the
+    events it is made of. `code` and `reason` are what the caller was told.
     """
 
     method: str
@@ -40,13 +43,16 @@ class Call:
     started_at: float
     deadline: float | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    peer: str = ""
     trace_id: str = ""
     trace_id_given: bool = False
     principal: Principal = NOBODY
     generation: GenerationRequest | None = None
     resume_after: int = 0
     grant: Grant = field(default_factory=Grant)
+    head_start: HeadStart | None = None
     answer: AsyncGenerator[Any, None] | None = None
+    replayed: AsyncGenerator[SequencedEvent, None] | None = None
     code: grpc.StatusCode = grpc.StatusCode.OK
     reason: str = ""
     messages_sent: int = 0

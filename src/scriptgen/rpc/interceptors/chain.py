@@ -1,6 +1,6 @@
 """The chain every RPC passes: its order with reasons, and the one gRPC interceptor that runs it.
 
-One interceptor towards gRPC instead of nine: each wrapping layer of gRPC's own costs 2-4 % of a unary call.
+One interceptor towards gRPC instead of ten: each wrapping layer of gRPC's own costs 2-4 % of a unary call.
 Not responsible for what the links do; each has its own file.
 """
 
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, contextmanager
+from contextlib import aclosing, contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import grpc
@@ -33,6 +34,7 @@ ORDER: Final = (
     ("auth", "before validation: strangers learn nothing about what a request should look like"),
     ("validation", "before anything that reads the request or costs quota"),
     ("replay", "before quota and lock: a repeated request costs nothing and waits for nobody"),
+    ("head_start", "after replay, and around what it runs alongside of; gives back what was not taken"),
     ("quota", "before the shared places: a tenant beyond its limits must not take one"),
     ("inflight", "before the lock, so that only admitted calls wait for sessions"),
     ("session_lock", "innermost: held only while the work really runs"),
@@ -57,10 +59,14 @@ class Interceptor(ABC):
         """Asked once per method, not per call. By default everything but health and reflection."""
         return not is_open(method)
 
-    @abstractmethod
-    def around(self, call: Call) -> AbstractAsyncContextManager[None]:
-        """Entered before the inner links and the servicer, left after them: on success, error, cancel and
-        deadline alike. Setting `call.answer` ends the way inwards and sends the answer.
+    async def enter(self, call: Call) -> None:  # noqa: B027 (a link may have nothing to do on one way)
+        """Before the inner links and the servicer. Setting `call.answer` ends the way inwards and sends the
+        answer. A link whose own `enter` raises is not left.
+        """
+
+    async def leave(self, call: Call, error: BaseException | None) -> None:  # noqa: B027
+        """After the inner links and the servicer, on success (`error` None), error, cancel and deadline. What
+        it raises takes the place of `error` for the outer links and the caller.
         """
 
 
@@ -129,8 +135,7 @@ def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...], reader_
 
     async def answer(request: Any, context: Context) -> Any:
         call = begin(request, context)
-        async with AsyncExitStack() as stack:
-            await _enter(stack, links, call)
+        async with _Passage(links, call):
             if call.answer is not None:
                 async with aclosing(call.answer) as messages:
                     return await anext(messages)
@@ -139,8 +144,7 @@ def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...], reader_
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
         call = begin(request, context)
         reader = _Patience(reader_seconds)
-        async with AsyncExitStack() as stack:
-            await _enter(stack, links, call)
+        async with _Passage(links, call):
             source = inner(decoded(request), context) if call.answer is None else call.answer
             async with aclosing(source) as messages:
                 async for message in messages:
@@ -205,8 +209,42 @@ async def _each_decoded(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         yield _decoded(request)
 
 
-async def _enter(stack: AsyncExitStack, links: tuple[Interceptor, ...], call: Call) -> None:
-    for link in links:
-        await stack.enter_async_context(link.around(call))
-        if call.answer is not None:
-            return
+class _Passage:
+    """The way of one call inwards and out again: what was entered is left in reverse order, whatever happens.
+
+    An `AsyncExitStack` over generators does the same for ten times the CPU.
+    """
+
+    __slots__ = ("_call", "_entered", "_links")
+
+    def __init__(self, links: tuple[Interceptor, ...], call: Call) -> None:
+        self._links = links
+        self._call = call
+        self._entered = 0
+
+    async def __aenter__(self) -> None:
+        try:
+            for link in self._links:
+                await link.enter(self._call)
+                self._entered += 1
+                if self._call.answer is not None:
+                    return
+        except BaseException as error:
+            await self._leave(error)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._leave(error)
+
+    async def _leave(self, error: BaseException | None) -> None:
+        """Raises what a link put in the place of `error`, not `error` itself."""
+        last = error
+        for link in reversed(self._links[: self._entered]):
+            try:
+                await link.leave(self._call, last)
+            except BaseException as other:  # noqa: BLE001  - the outer links see it, then it is raised
+                last = other
+        if last is not None and last is not error:
+            raise last

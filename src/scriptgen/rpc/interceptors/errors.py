@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import ClassVar
 
 import grpc
@@ -28,22 +26,18 @@ class ErrorsInterceptor(Interceptor):
     def applies_to(self, method: str) -> bool:  # noqa: ARG002 (health and reflection can fail too)
         return True
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
-        try:
-            yield
-        except (grpc.aio.AbortError, asyncio.CancelledError):
-            # Already answered; or cancelled by client or deadline, when nobody is left to answer.
-            raise
-        except ScriptgenError as error:
-            status = to_status(error)
-            call.code, call.reason = status.code, error.reason
-            await call.context.abort_with_status(status)
-        except Exception:
-            if call.context.cancelled():
+    async def leave(self, call: Call, error: BaseException | None) -> None:
+        match error:
+            case None | grpc.aio.AbortError() | asyncio.CancelledError():
+                return  # answered already; or cancelled by client or deadline, when nobody is left to answer
+            case ScriptgenError():
+                status = to_status(error)
+                call.code, call.reason = status.code, error.reason
+                await call.context.abort_with_status(status)
+            case Exception() if call.context.cancelled():
                 # Once the client is gone the transport fails under our hands: its cancel, not a fault.
                 call.code = grpc.StatusCode.CANCELLED
-                raise
-            call.code = grpc.StatusCode.INTERNAL
-            logger.exception("unexpected error", extra={"fields": {"method": call.method}})
-            await call.context.abort_with_status(internal_status(call.trace_id))
+            case Exception():
+                call.code = grpc.StatusCode.INTERNAL
+                logger.error("unexpected error", exc_info=error, extra={"fields": {"method": call.method}})
+                await call.context.abort_with_status(internal_status(call.trace_id))

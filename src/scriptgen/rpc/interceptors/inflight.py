@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from typing import ClassVar
 
 from scriptgen.domain.errors import DrainingError, QuotaViolation, ResourceExhaustedError
@@ -36,9 +34,8 @@ class Admission:
         """Returns when nothing runs; the caller bounds the wait."""
         await self._idle.wait()
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Raises `DrainingError` or `ResourceExhaustedError` (QUEUE_FULL) instead of waiting."""
+    def take(self) -> None:
+        """A place, to be given back; never waits. Raises `DrainingError` or `ResourceExhaustedError`."""
         if self.draining:
             raise DrainingError(
                 "This instance is shutting down; another one will take the call.", retry_after=RETRY_SECONDS
@@ -53,13 +50,12 @@ class Admission:
         self.running += 1
         self._idle.clear()
         self._observer.inflight(1)
-        try:
-            yield
-        finally:
-            self.running -= 1
-            self._observer.inflight(-1)
-            if self.running == 0:
-                self._idle.set()
+
+    def give_back(self) -> None:
+        self.running -= 1
+        self._observer.inflight(-1)
+        if self.running == 0:
+            self._idle.set()
 
 
 class InflightInterceptor(Interceptor):
@@ -71,7 +67,8 @@ class InflightInterceptor(Interceptor):
     def applies_to(self, method: str) -> bool:
         return method in GENERATING
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:  # noqa: ARG002 (a place is a place)
-        with self._admission.place():
-            yield
+    async def enter(self, call: Call) -> None:  # noqa: ARG002 (a place is a place)
+        self._admission.take()
+
+    async def leave(self, call: Call, error: BaseException | None) -> None:  # noqa: ARG002
+        self._admission.give_back()

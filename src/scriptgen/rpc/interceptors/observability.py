@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Protocol
 
 import grpc
@@ -37,23 +35,21 @@ class ObservabilityInterceptor(Interceptor):
     def applies_to(self, method: str) -> bool:  # noqa: ARG002 (everything is counted)
         return True
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def enter(self, call: Call) -> None:
         self._recorder.started(call.method, call.kind)
-        try:
-            yield
-        except (asyncio.CancelledError, GeneratorExit):
+        if logger.isEnabledFor(_level(call)):
+            # Now: once a client has vanished in the middle of a write, asking gRPC kills the process.
+            call.peer = call.context.peer()
+
+    async def leave(self, call: Call, error: BaseException | None) -> None:
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
             call.code = _ended_early(call)
-            raise
-        except BaseException:
+        elif error is not None and call.code is grpc.StatusCode.OK:
             # Either the errors interceptor or a servicer of gRPC's own (health) has aborted with a code.
-            if call.code is grpc.StatusCode.OK:
-                call.code = _sent_code(call)
-            raise
-        finally:
-            seconds = asyncio.get_running_loop().time() - call.started_at
-            self._recorder.handled(call.method, call.kind, call.code.name, seconds, call.messages_sent)
-            _log(call, seconds)
+            call.code = _sent_code(call)
+        seconds = asyncio.get_running_loop().time() - call.started_at
+        self._recorder.handled(call.method, call.kind, call.code.name, seconds, call.messages_sent)
+        _log(call, seconds)
 
 
 def _ended_early(call: Call) -> grpc.StatusCode:
@@ -76,7 +72,7 @@ def _sent_code(call: Call) -> grpc.StatusCode:
 
 
 def _log(call: Call, seconds: float) -> None:
-    level = logging.DEBUG if is_open(call.method) else logging.INFO
+    level = _level(call)
     if not logger.isEnabledFor(level):
         return
     fields: dict[str, Any] = {
@@ -89,6 +85,10 @@ def _log(call: Call, seconds: float) -> None:
         "request_id": "" if call.generation is None else call.generation.request_id,
         "request_bytes": call.request.ByteSize() if isinstance(call.request, Message) else 0,
         "messages": call.messages_sent,
-        "peer": call.context.peer(),
+        "peer": call.peer,
     }
     logger.log(level, "rpc", extra={"fields": fields})
+
+
+def _level(call: Call) -> int:
+    return logging.DEBUG if is_open(call.method) else logging.INFO

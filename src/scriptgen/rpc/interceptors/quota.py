@@ -5,8 +5,7 @@ The counting is in `coordination`; a generation that takes the grant over settle
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import ClassVar
 
 from scriptgen.coordination.protocols import RateLimiter, TenantLimits
@@ -35,19 +34,16 @@ class QuotaInterceptor(Interceptor):
     def applies_to(self, method: str) -> bool:
         return method in CHARGED
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def enter(self, call: Call) -> None:
         tokens = INTENT_TOKENS if call.generation is None else self._estimate(call.generation)
-        lease = await self._limiter.reserve(
+        call.grant.quota = await self._limiter.reserve(
             call.principal.tenant_id, limits_of(call.principal, self._defaults), tokens=tokens
         )
-        call.grant.quota = lease
-        try:
-            yield
-        finally:
-            # Only the first settling counts: a servicer that used tokens itself has settled already.
-            if not call.grant.taken:
-                await lease.settle(0)
+
+    async def leave(self, call: Call, error: BaseException | None) -> None:  # noqa: ARG002
+        # Only the first settling counts: a servicer that used tokens itself has settled already.
+        if not call.grant.taken and call.grant.quota is not None:
+            await call.grant.quota.settle(0)
 
 
 def limits_of(principal: Principal, defaults: TenantLimits) -> TenantLimits:

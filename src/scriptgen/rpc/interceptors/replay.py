@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
 from typing import Any, ClassVar, Protocol
 
 from scriptgen.domain.generation import GenerationRequest, GenerationResult, SequencedEvent
@@ -43,19 +42,19 @@ class ReplayInterceptor(Interceptor):
     def applies_to(self, method: str) -> bool:
         return method in GENERATING
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def enter(self, call: Call) -> None:
         if call.generation is None:
             raise RuntimeError("validation has not run")
         resume_after = 0 if call.method == GENERATE else call.resume_after
         events = await self._replayer.find(call.generation, call.principal, resume_after=resume_after)
-        if events is None:
-            yield
-            return
-        # Closed here and not by the answer, which may never be started when the caller is gone.
-        async with aclosing(events):
+        if events is not None:
+            call.replayed = events
             call.answer = self._last(events) if call.method == GENERATE else self._all(events)
-            yield
+
+    async def leave(self, call: Call, error: BaseException | None) -> None:  # noqa: ARG002
+        # Closed here and not by the answer, which may never be started when the caller is gone.
+        if call.replayed is not None:
+            await call.replayed.aclose()
 
     async def _last(self, events: AsyncIterator[SequencedEvent]) -> AsyncGenerator[Any, None]:
         async for item in events:

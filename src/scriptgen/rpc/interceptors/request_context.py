@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import ClassVar
 
 from .call import Call
@@ -22,14 +20,12 @@ _TRACE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class RequestContextInterceptor(Interceptor):
     name: ClassVar[str] = "request_context"
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def enter(self, call: Call) -> None:
         call.metadata = {
             key: value for key, value in call.context.invocation_metadata() or () if isinstance(value, str)
         }
         call.trace_id, call.trace_id_given = _trace_id(call)
         await call.context.send_initial_metadata(((TRACE_HEADER, call.trace_id),))
-        yield
 
 
 def _trace_id(call: Call) -> tuple[str, bool]:

@@ -5,11 +5,9 @@ It only avoids wasted work; compare-and-set in the stores is what protects data.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import ClassVar
 
-from scriptgen.coordination.protocols import SessionLock
+from scriptgen.coordination.protocols import LockLease, SessionLock
 from scriptgen.domain.session import SessionKey
 
 from .call import Call
@@ -28,15 +26,17 @@ class SessionLockInterceptor(Interceptor):
     def applies_to(self, method: str) -> bool:
         return method in LOCKED
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def enter(self, call: Call) -> None:
         remaining = call.remaining()
         timeout = self._timeout if remaining is None else min(self._timeout, remaining)
-        key = SessionKey(call.principal.tenant_id, call.request.session_id)
-        lease = await self._lock.acquire(key, timeout=timeout)
+        lease: LockLease | None = None
+        if call.head_start is not None:
+            lease, call.grant.opened = await call.head_start.take()
+        if lease is None:
+            key = SessionKey(call.principal.tenant_id, call.request.session_id)
+            lease = await self._lock.acquire(key, timeout=timeout)
         call.grant.lock = lease
-        try:
-            yield
-        finally:
-            if not call.grant.taken:
-                await lease.release()
+
+    async def leave(self, call: Call, error: BaseException | None) -> None:  # noqa: ARG002
+        if not call.grant.taken and call.grant.lock is not None:
+            await call.grant.lock.release()

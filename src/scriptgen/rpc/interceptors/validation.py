@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import ClassVar
 
 from scriptgen.domain.errors import InvalidArgumentError
@@ -22,8 +21,7 @@ class ValidationInterceptor(Interceptor):
         """`build` makes the domain request of a valid Generate or GenerateStream call."""
         self._build = build
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def enter(self, call: Call) -> None:
         if isinstance(call.request, Undecodable):
             raise undecodable()
         violations = validate(call.request)
@@ -33,4 +31,3 @@ class ValidationInterceptor(Interceptor):
             call.generation = self._build(call)
         if call.method == GENERATE_STREAM:
             call.resume_after = call.request.resume_after_sequence
-        yield

@@ -9,7 +9,7 @@ import grpc
 
 from scriptgen.domain.generation import GenerationRequest
 from scriptgen.domain.session import SessionKey
-from scriptgen.rpc import convert
+from scriptgen.rpc import incoming, outgoing
 from scriptgen.rpc.interceptors.call import Call, current_call
 from scriptgen.rpc.interceptors.quota import INTENT_TOKENS
 from scriptgen.v1 import generate_pb2 as pb
@@ -32,7 +32,7 @@ class GenerateService(generate_pb2_grpc.GenerateServiceServicer):
         result = await self._orchestrator.handle_request(
             _generation(call), call.principal, call.grant, deadline=call.deadline
         )
-        return convert.generate_response(result)
+        return outgoing.generate_response(result)
 
     async def GenerateStream(
         self,
@@ -49,7 +49,7 @@ class GenerateService(generate_pb2_grpc.GenerateServiceServicer):
         )
         async with aclosing(events):
             async for event in events:
-                yield convert.stream_response(event)
+                yield outgoing.stream_response(event)
 
     async def RecognizeIntent(
         self,
@@ -61,14 +61,14 @@ class GenerateService(generate_pb2_grpc.GenerateServiceServicer):
             call.principal,
             request.query,
             session_id=request.session_id,
-            context=convert.conversation(request.context),
+            context=incoming.conversation(request.context),
             deadline=call.deadline,
         )
         if recognized.intent.tier == "llm" and call.grant.quota is not None:
             await call.grant.quota.settle(INTENT_TOKENS)
         return pb.RecognizeIntentResponse(
-            intent=convert.intent_message(recognized.intent),
-            clarification=convert.clarification_message(recognized.clarification),
+            intent=outgoing.intent_message(recognized.intent),
+            clarification=outgoing.clarification_message(recognized.clarification),
         )
 
     async def ReviewScript(
@@ -79,17 +79,17 @@ class GenerateService(generate_pb2_grpc.GenerateServiceServicer):
         report = self._desk.review(
             request.text,
             category=request.category,
-            product=convert.product(request.product) if request.HasField("product") else None,
-            style=convert.style(request.style) if request.HasField("style") else None,
+            product=incoming.product(request.product) if request.HasField("product") else None,
+            style=incoming.style(request.style) if request.HasField("style") else None,
         )
-        return pb.ReviewScriptResponse(quality=convert.report_message(report))
+        return pb.ReviewScriptResponse(quality=outgoing.report_message(report))
 
     async def ListSkills(
         self,
         request: pb.ListSkillsRequest,
         context: grpc.aio.ServicerContext[pb.ListSkillsRequest, pb.ListSkillsResponse],
     ) -> pb.ListSkillsResponse:
-        return pb.ListSkillsResponse(skills=map(convert.skill_message, self._desk.skills()))
+        return pb.ListSkillsResponse(skills=map(outgoing.skill_message, self._desk.skills()))
 
     async def CancelGeneration(
         self,
@@ -109,7 +109,7 @@ class GenerateService(generate_pb2_grpc.GenerateServiceServicer):
         principal = current_call().principal
         key = SessionKey(principal.tenant_id, request.session_id)
         script = await self._desk.adopt(key, principal, request.script_id, request.edited_content)
-        return pb.AdoptScriptResponse(script=convert.script_message(script))
+        return pb.AdoptScriptResponse(script=outgoing.script_message(script))
 
 
 def _generation(call: Call) -> GenerationRequest:

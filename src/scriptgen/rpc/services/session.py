@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 
 from scriptgen.domain.session import SessionKey
-from scriptgen.rpc import convert
+from scriptgen.rpc import incoming, outgoing
 from scriptgen.rpc.interceptors.call import current_call
 from scriptgen.rpc.paging import page_size
 from scriptgen.v1 import session_pb2 as pb
@@ -26,12 +26,12 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
     ) -> pb.CreateSessionResponse:
         session = await self._sessions.create(
             current_call().principal,
-            influencer=convert.influencer(request.influencer),
+            influencer=incoming.influencer(request.influencer),
             category=request.category,
-            product=convert.product(request.product),
+            product=incoming.product(request.product),
             request_id=request.request_id,
         )
-        return pb.CreateSessionResponse(session=convert.session_message(session))
+        return pb.CreateSessionResponse(session=outgoing.session_message(session))
 
     async def GetSession(
         self,
@@ -40,7 +40,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
     ) -> pb.GetSessionResponse:
         principal = current_call().principal
         session = await self._sessions.get(SessionKey(principal.tenant_id, request.session_id), principal)
-        return pb.GetSessionResponse(session=convert.session_message(session))
+        return pb.GetSessionResponse(session=outgoing.session_message(session))
 
     async def ListSessions(
         self,
@@ -55,7 +55,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
             cursor=request.page_token,
         )
         return pb.ListSessionsResponse(
-            sessions=map(convert.head_message, page.heads), next_page_token=page.next_cursor
+            sessions=map(outgoing.head_message, page.heads), next_page_token=page.next_cursor
         )
 
     async def UpdateSession(
@@ -70,7 +70,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
             _change(request),
             request.expected_revision,
         )
-        return pb.UpdateSessionResponse(session=convert.head_message(head))
+        return pb.UpdateSessionResponse(session=outgoing.head_message(head))
 
     async def DeleteSession(
         self,
@@ -91,7 +91,7 @@ def _change(request: pb.UpdateSessionRequest) -> SessionChange:
         paths = {name for name in ("influencer", "product") if request.HasField(name)}
         paths |= {"category"} if request.category else set()
     return SessionChange(
-        influencer=convert.influencer(request.influencer) if "influencer" in paths else None,
+        influencer=incoming.influencer(request.influencer) if "influencer" in paths else None,
         category=request.category if "category" in paths else None,
-        product=convert.product(request.product) if "product" in paths else None,
+        product=incoming.product(request.product) if "product" in paths else None,
     )

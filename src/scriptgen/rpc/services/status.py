@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import grpc
 
 from scriptgen.domain.component import ComponentStatus
-from scriptgen.rpc import convert
+from scriptgen.rpc import outgoing
 from scriptgen.v1 import status_pb2 as pb
 from scriptgen.v1 import status_pb2_grpc
 
@@ -32,7 +32,7 @@ class StatusService(status_pb2_grpc.StatusServiceServicer):
         components = await self._components()
         return pb.GetStatusResponse(
             version=self._version,
-            uptime=convert.duration(time.monotonic() - self._started),
+            uptime=outgoing.duration(time.monotonic() - self._started),
             engine=self._engine,
-            components=map(convert.component_message, components),
+            components=map(outgoing.component_message, components),
         )

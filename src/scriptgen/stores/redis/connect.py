@@ -18,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from .backend import Client
+from .pipelining import PipeliningRedis
 
 _TLS_OPTIONS: Final = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
@@ -53,7 +54,7 @@ def _client(url: str, options: dict[str, Any], timeout: float, max_connections: 
         pool = BlockingConnectionPool.from_url(
             url, timeout=timeout, max_connections=max_connections, **options
         )
-        return Redis.from_pool(pool)
+        return PipeliningRedis.from_pool(pool)
     scheme, _, kind = parts.scheme.partition("+")
     if scheme not in {"redis", "rediss"} or kind not in {"sentinel", "cluster"}:
         raise ValueError(f"unknown scheme {parts.scheme!r}")
@@ -64,7 +65,7 @@ def _client(url: str, options: dict[str, Any], timeout: float, max_connections: 
     return _cluster(nodes, options, max_connections)
 
 
-class _OfSentinel(Redis):
+class _OfSentinel(PipeliningRedis):
     """Closes its connections to the sentinels too, which the library leaves open."""
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:

@@ -1,0 +1,172 @@
+"""How far a product's name reaches around the word that is listed, and names that only their head gives away.
+
+Where in a request products are looked for is in products.py.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+
+import msgspec
+
+from .lexicon import Lexicon, Mention
+
+
+class ProductMention(msgspec.Struct, frozen=True):
+    """A product phrase in the text. `category` is "" when its head is unknown."""
+
+    start: int
+    end: int
+    category: str
+
+
+WORD = r"[一-龥a-z0-9+·-]"
+SET = re.compile(
+    r"(?:礼盒|礼袋|礼券|提货券|礼卡|套餐|套装|套盒|组合装?|家庭装|系列|旗舰款|大礼包|礼包|套组|pro|max|plus)+"
+)
+_RUN = re.compile(rf"{WORD}+")
+_RUN_BEFORE = re.compile(rf"{WORD}*$")
+#: Characters behind a listed word that are looked at.
+_LONGEST_TAIL = 6
+_POINTING_AT = re.compile(
+    r"[这那本](?:一)?(?:款|支|条|双|件|盒|瓶|台|套|只|把|张|块|袋|箱|包|罐|副|对|床|盏|顶|枚|串|口|根|桶|提|辆|个)"
+)
+POINTING = re.compile(
+    r"[这那本](?:一)?(?:款|支|条|双|件|盒|瓶|台|套|只|把|张|块|袋|箱|包|罐|副|对|床|盏|顶|枚|串|口|根|桶|提|辆|个)$"
+)
+#: Heads that may follow a listed word in a sentence without a doubt (拌面酱).
+_SURE_HEADS = frozenset("酱锅壶架盒饼茶酒")
+#: Heads that make a product of a single character before them (烩面).
+_STRONG_HEADS = frozenset("裤裙衫鞋帽袜靴袍锅毯枕镯面饼糕酱酒")
+#: One character before a product that belongs to its name (牦牛肉干, 碎钻戒指).
+_ATTRIBUTES = frozenset(
+    "牦碎鲜冰厚薄铜铁钢竹木陶瓷棉麻绒纱绿紫灰橙青野土山海湘粤滇藏苗雪冻腊卤烤炸蒸拌凉素纯童女男素冷"
+)
+#: What may follow a product within its name (玉坠子, 丝巾扣, 春卷皮).
+_ENDING = re.compile(
+    r"(?:子|皮|扣|壳|套|盖|绳|带|圈|环|针|夹|丝|泥|粒|水|液|露|乳|底|全集|合集|挂包|挂件|配件|料包|材料包|拼盘|组合|系列|伴侣)"
+)
+#: Heads that settle what kind of thing it is, whatever stands before (香槟杯).
+_CLEAR_HEADS = frozenset("杯壶锅碗勺柜桌椅凳架灯垫毯枕裤裙衫袜靴帽镯戒书册梳")
+#: Words that end like a product and are none.
+_NO_HEAD = re.compile(
+    r"(?:[上下后里前对外全表画场页版封界局门情侧双单地平]面|方面|见面|服务|客服|说服|信服|舒服|佩服|衣服|机会|结果|效果|如果|成果|后果|糖果|"
+    r"内容|剧本|版本|成本|样本|基本|根本|文本|原本|日本|现金|资金|奖金|佣金|基金|文件|条件|图片|视频|名片|照片|影片|对象|力气|花费|刷牙|马上|晚上|面条|"
+    r"套装|安装|包装|上车|小黄车|购物车|下车|直播车|直播服|节奏|感觉|特点|亮点|"
+    r"喝酒|敬酒|加油|看书|文书|证书|说明书|开花|火花|发车|开车|包包|红包|书包|表情包|背包)$"
+)
+NOT_A_PRODUCT = re.compile(
+    r"书面|话术|文案|直播|视频|脚本|产品|商品|东西|活动|风格|语气|口吻|开头|结尾|标题|版本|问候|内容|"
+    r"主题|方式|方法|什么|哪|啥|怎么|一下|"
+    r"麻烦|几|一点|个说法|功能|材质|面料|用法|细节|痛点|名字|品牌|[们我你他她它]|提问|互动|信息|链接|关注|优惠|福利|价格|^[0-9.]+[a-z]*$|"
+    r"^得|对比|款$|[点些个]$|^求|[一两]个$|卖得|一样|[一二两三四五六七八九十百半]+(?:来|多)?(?:个?字|秒钟?|分钟?)|左右|以内|上下|品类|别的|其他|其余|剩下|剩余|余下|另|下单|点赞|大家|"
+    r"普通话|[粤川]|东北|方言|(?:英文|日文|韩文|英语|日语|韩语)(?![一-龥]{2})|翻译(?!笔|机)|正式|自然|第[一二三四五]|刚才|"
+    r"之前|上一|最后|谢谢|全套|整套|随便|都行|都可以|不限|继续|换成|再来|"
+    r"[力感性]$|聊天|简单|吸引|不同|自然|真诚|有趣|精彩|完整|详细|简短|优秀|好听|合适|通用|常见|"
+    r"高质量|原来|同样|相同|这|那|每|"
+    r"没人|不出单|卖不动|下播|开播|上播|主播|达人|[0-9]+[字秒元块]|所有|全部|整场|各种|好评|表达|"
+    r"词|句|称呼|姐妹|家人|宝宝们|亲们|数字"
+)
+
+
+#: 给打底霜写: what something is written for may be a thing.
+_WRITTEN = re.compile(r"[写来整做出弄搞编]")
+
+
+def completed(
+    product: ProductMention, text: str, lexicon: Lexicon, mentions: list[Mention]
+) -> ProductMention:
+    """The product with what belongs to its name behind it: 礼盒, or a longer unlisted name (煎饼果子料包)."""
+    suffix = SET.match(text, product.end)
+    if suffix:
+        return ProductMention(product.start, suffix.end(), product.category)
+    run = _RUN.match(text, product.end, product.end + _LONGEST_TAIL)
+    if not run:
+        return product
+    following = bisect_left(mentions, product.end, key=lambda m: m.start)
+    limit = mentions[following].start if following < len(mentions) else len(text)
+    named = _ENDING.match(text, product.end)
+    if named and (named.end() in {run.end(), limit} or text[named.end()] == "的"):
+        return ProductMention(product.start, named.end(), product.category)
+    stop = lexicon.stop.search(text, *run.span())
+    end = min(run.end(), limit, stop.start() if stop else run.end())
+    tail = text[product.end : end]
+    whole = 1 <= len(tail) <= 4 and not NOT_A_PRODUCT.search(tail) and not _NO_HEAD.search(tail)
+    head = lexicon.category_of(text[product.start : end]) if whole else ""
+    if not head:
+        return product
+    clear = tail[-1] in _CLEAR_HEADS or lexicon.product_category.get(tail)
+    return ProductMention(product.start, end, head if clear else product.category)
+
+
+def extended(text: str, floor: int, start: int, lexicon: Lexicon, *, running_text: bool) -> int:
+    """Moves `start` left over modifiers (无糖), outside running text also over a short unlisted brand."""
+    while True:
+        modifier = lexicon.modifiers.search(text[max(floor, start - 6) : start])
+        if not modifier:
+            break
+        start -= len(modifier[0])
+    if running_text:
+        return start
+    left = max(floor, start - 12)
+    run = _RUN_BEFORE.search(text[left:start])
+    word = run[0] if run else ""
+    stops = [m.end() for m in lexicon.stop.finditer(word)]
+    brand = word[stops[-1] :] if stops else word
+    at_boundary = bool(stops) or len(word) < start - left or left == floor
+    attributive = 2 <= len(brand) <= 4 or brand in _ATTRIBUTES
+    return start - len(brand) if at_boundary and brand and attributive else start
+
+
+def with_sauce(product: ProductMention, text: str) -> ProductMention:
+    """这款拌面酱: one more character that can only be the head of the name."""
+    if text[product.end : product.end + 1] not in _SURE_HEADS:
+        return product
+    return ProductMention(product.start, product.end + 1, product.category)
+
+
+def pointed_at(text: str, lexicon: Lexicon, listed: list[ProductMention]) -> list[ProductMention]:
+    """这支智能笔: what a script points at, by the head of an unlisted name."""
+    found = []
+    for pointing in _POINTING_AT.finditer(text):
+        start = pointing.end()
+        run = _RUN.match(text, start, start + 8)
+        if not run or any(p.start < run.end() and start < p.end for p in listed):
+            continue
+        stop = lexicon.stop.search(text, *run.span())
+        longest = (stop.start() if stop else run.end()) - start
+        for length in range(longest, 1, -1):
+            category = lexicon.category_of(text[start : start + length])
+            if category and not _NO_HEAD.search(text[start : start + length]):
+                found.append(ProductMention(start, start + length, category))
+                break
+    return found
+
+
+def headed(text: str, lexicon: Lexicon, mentions: list[Mention]) -> list[ProductMention]:
+    """An unlisted phrase that ends in a known head (酱板鸭) where a product would stand: alone between
+    separators, before a scene, before 的.
+    """
+    found = []
+    starts = {m.start for m in mentions}
+    for run in _RUN.finditer(text):
+        begin = run.start()
+        for stop in [*lexicon.stop.finditer(text, *run.span()), None]:
+            end = stop.start() if stop else run.end()
+            scene = next((s for s in sorted(starts) if begin < s < end), end)
+            phrase = text[begin:scene]
+            given = text[begin - 1 : begin] in {"给", "为"} and bool(_WRITTEN.match(text, end))
+            stands = scene < end or not stop or stop[0] == "的" or end in starts or given
+            if (
+                stands
+                and (2 if phrase[-1:] in _STRONG_HEADS else 3) <= len(phrase) <= 6
+                and not NOT_A_PRODUCT.search(phrase)
+            ):
+                # 喝口水 by itself is no mistyped 漱口水.
+                in_place = scene < end or end in starts or bool(stop and stop[0] == "的")
+                category = "" if _NO_HEAD.search(phrase) else lexicon.category_of(phrase, mistyped=in_place)
+                if category and not any(m.start < scene and begin < m.end for m in mentions):
+                    found.append(ProductMention(begin, scene, category))
+            begin = stop.end() if stop else run.end()
+    return found

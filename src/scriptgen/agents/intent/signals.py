@@ -1,0 +1,57 @@
+"""What the intent of an instruction is decided on. Decides nothing but whether several scripts are meant."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from . import patterns as p
+from .lexicon import Mention
+
+
+class Signals(msgspec.Struct, frozen=True):
+    """What the decision is made on. `text` is the stripped instruction; `listed` is the length of the longest
+    list of scenes, products or events; `has_script` is about the conversation, `has_source` about the query.
+    """
+
+    text: str
+    mentions: tuple[Mention, ...]
+    has_product: bool
+    has_name: bool
+    has_script: bool
+    has_source: bool
+    listed: int
+
+    @property
+    def names_scene(self) -> bool:
+        return any(m.kind in {"sub_scenario", "scenario", "weak_sub"} for m in self.mentions)
+
+    @property
+    def in_domain(self) -> bool:
+        return bool(self.mentions) or self.has_product or bool(p.NOUN.search(self.text))
+
+    @property
+    def is_batch(self) -> bool:
+        return self.listed > 1 or many(self.text, self.mentions)
+
+
+def many(text: str, mentions: tuple[Mention, ...] = ()) -> bool:
+    """Whether several scripts are asked for: 全套, 各来一段, 三条."""
+    if p.WHOLE.search(text) or p.EACH.search(text):
+        return True
+    dates = [m for m in mentions if m.kind == "event"]
+    counts = (c for c in p.MANY.finditer(text) if not any(m.start <= c.start() < m.end for m in dates))
+    return any(not _counts_goods(text, count, mentions) for count in counts)
+
+
+def _counts_goods(text: str, match: re.Match[str], mentions: tuple[Mention, ...]) -> bool:
+    """两条长裤99: a number of the product itself, unless it is asked for (写两条长裤的短视频)."""
+    product = next((m for m in mentions if m.kind == "product" and 0 <= m.start - match.end() <= 2), None)
+    asked_for = p.ASKED_FOR.search(text[: match.start()])
+    return (
+        product is not None
+        and match[0][-1] in "条套份"
+        and not asked_for
+        and not p.SCRIPTS_OF.match(text, product.end)
+    )
