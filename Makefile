@@ -38,7 +38,7 @@ $(RUNTIME_READY): requirements.txt $(VENV)/bin/python
 	$(call install_from,requirements.txt)
 	@touch $@
 
-$(READY): requirements-dev.txt pyproject.toml $(VENV)/bin/python
+$(READY): requirements-dev.txt pyproject.toml VERSION $(VENV)/bin/python
 	$(call install_from,requirements-dev.txt)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ $(RUNTIME_READY)
