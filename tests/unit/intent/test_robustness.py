@@ -103,6 +103,25 @@ def test_four_thousand_characters_take_a_moment(piece: str) -> None:
     assert time.process_time() - start < 0.5
 
 
+@pytest.mark.parametrize("piece", ["哈", "啊哈", "6", "好的", "嗯", "谢谢"])
+def test_small_talk_that_ends_in_something_else_takes_a_moment(piece: str) -> None:
+    # Short enough to count as small talk, and no way of reading it fits to the end.
+    query = (piece * 60)[:59] + "x"
+    start = time.process_time()
+    RULES.recognize(query, ConversationContext())
+    assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize(("typed", "category"), [("冲峰衣", "服饰"), ("粉地液", "美妆"), ("吹封机", "个护")])
+def test_one_mistyped_character_keeps_the_category(typed: str, category: str) -> None:
+    slots = RULES.recognize(f"{typed}的开场话术", ConversationContext()).slots
+    assert (slots.product_name, slots.category) == (typed, category)
+
+
+def test_small_talk_by_itself_is_no_mistyped_product() -> None:
+    assert RULES.recognize("喝口水", ConversationContext()).type is IntentType.OTHER
+
+
 @pytest.mark.parametrize(
     "query",
     [
