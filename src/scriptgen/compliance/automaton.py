@@ -13,7 +13,7 @@ from typing import Final
 
 from .templates import Node, Remainder, after, complete, leading
 
-#: Transitions kept, some 1.5 KB each with their states; text that makes more of them starts the cache afresh.
+#: Transitions kept, some 0.5 KB each with their states; text that makes more of them starts the cache afresh.
 _MAX_TRANSITIONS: Final = 60_000
 _Position = tuple[int, Remainder]
 
