@@ -17,6 +17,7 @@ from scriptgen.rpc.auth.authenticator import DEVELOPMENT_TENANT
 from scriptgen.v1 import checkpoint_pb2, generate_pb2, types_pb2
 from tests.broken_upstreams import HALF
 from tests.leftovers import Held, until_free
+from tests.stalls import watched
 from tests.unit.workflow.kit import request as wanted
 from tests.upstream import SCRIPT, Behaviour, FakeUpstream, chunk, hangs, says, writes
 
@@ -83,20 +84,21 @@ async def test_a_deadline_stops_the_model_gives_everything_back_and_stores_no_pa
     async with FakeUpstream(LATE[name]()) as primary, modelled(primary.url, **PATIENT) as running:
         session = await running.session()
         asked: dict[str, Any] = {"session_id": session, "query": OPENING, "request_id": "request-0001"}
-        until = loop.time() + DEADLINE
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await (
-                drained(
-                    running.generation.GenerateStream(
-                        generate_pb2.GenerateStreamRequest(**asked), timeout=DEADLINE
+        async with watched() as stalls:
+            until = loop.time() + DEADLINE
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await (
+                    drained(
+                        running.generation.GenerateStream(
+                            generate_pb2.GenerateStreamRequest(**asked), timeout=DEADLINE
+                        )
                     )
+                    if streamed
+                    else running.generation.Generate(generate_pb2.GenerateRequest(**asked), timeout=DEADLINE)
                 )
-                if streamed
-                else running.generation.Generate(generate_pb2.GenerateRequest(**asked), timeout=DEADLINE)
-            )
-        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await asyncio.wait_for(primary.calls[-1].gone.wait(), 2)
-        assert primary.calls[-1].gone_at - until < 0.25
+            assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            await asyncio.wait_for(primary.calls[-1].gone.wait(), 2)
+            assert primary.calls[-1].gone_at - until < 0.25 + stalls.longest
         await until_free(running, primary)
         kept = await stored(running, session)
         assert (list(kept.scripts), list(kept.turns)) == ([], [])

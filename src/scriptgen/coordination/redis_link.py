@@ -33,6 +33,7 @@ from scriptgen.coordination.failure import (
     is_outage,
     may_have_applied,
 )
+from scriptgen.domain.own_time import own_time
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class RedisLink:
         """
         await self._enter()
         try:
-            async with asyncio.timeout(self._timeout if timeout is None else timeout):
+            async with own_time(self._timeout if timeout is None else timeout):
                 reply = await self._evaluate(script, keys, args)
         except CLIENT_ERRORS as error:
             raise self._failed(error, keys[0]) from error

@@ -17,6 +17,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from scriptgen.domain.component import ComponentState, ComponentStatus
 from scriptgen.domain.errors import StoreUnavailableError
+from scriptgen.domain.own_time import own_time
 from scriptgen.stores.retention import Retention
 
 from .faults import FAILURES, store_error
@@ -103,7 +104,7 @@ class RedisBackend:
             raise StoreUnavailableError("The connection to Redis is closed.")
         await self._enter()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with own_time(self._timeout):
                 try:
                     return await operation()
                 except exceptions.ConnectionError:
