@@ -18,8 +18,13 @@ async def answered_during_a_stall(bound: own_time | asyncio.Timeout) -> bytes:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     loop = asyncio.get_running_loop()
+
+    def stall() -> None:
+        theirs.send(b"prompt")
+        time.sleep(2 * BOUND)
+
     try:
-        loop.call_later(0.01, lambda: (theirs.send(b"prompt"), time.sleep(2 * BOUND)))
+        loop.call_later(0.01, stall)
         async with bound:
             # A further turn of the loop between reading and using it, as any client has.
             data = await loop.sock_recv(ours, 16)
