@@ -13,7 +13,6 @@ import msgspec
 
 from .canonical import canonical_json, sha256_hex
 from .session import SessionKey
-from .vocabulary import Stage
 
 SCHEMA_VERSION: Final = 1
 GENESIS_CHECKSUM: Final = "0" * 64
@@ -88,8 +87,3 @@ def checksum_of(tenant_id: str, header: CheckpointHeader, state: bytes) -> str:
 def sealed(tenant_id: str, header: CheckpointHeader, state: bytes) -> CheckpointRecord:
     """A record with its checksum computed."""
     return CheckpointRecord(tenant_id, header, state, checksum_of(tenant_id, header, state))
-
-
-def entry_stage(header: CheckpointHeader) -> Stage:
-    """Where a resumed generation enters."""
-    return Stage(header.next_stage) if header.next_stage else Stage.CONTEXT_LOADING

@@ -27,12 +27,12 @@ class SessionLockInterceptor(Interceptor):
         return method in LOCKED
 
     async def enter(self, call: Call) -> None:
-        remaining = call.remaining()
-        timeout = self._timeout if remaining is None else min(self._timeout, remaining)
         lease: LockLease | None = None
         if call.head_start is not None:
             lease, call.grant.opened = await call.head_start.take()
         if lease is None:
+            remaining = call.remaining()  # what the head start has left of it
+            timeout = self._timeout if remaining is None else min(self._timeout, remaining)
             key = SessionKey(call.principal.tenant_id, call.request.session_id)
             lease = await self._lock.acquire(key, timeout=timeout)
         call.grant.lock = lease

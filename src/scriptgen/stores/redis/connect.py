@@ -3,7 +3,7 @@
 Not responsible for what is done with it. The client never repeats a command by itself: only who sends one
 knows whether a second time does harm. Nor does it bound how long an answer takes: its `socket_timeout` goes
 through `asyncio.wait_for`, which on Python 3.11 loses a cancel that arrives while a command is being sent, so
-every caller puts `asyncio.timeout` around its calls, as `RedisBackend` does.
+every caller puts a time bound around its calls, as `RedisBackend` does.
 """
 
 from __future__ import annotations
