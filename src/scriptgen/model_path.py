@@ -17,6 +17,7 @@ from scriptgen.agents.script import ScriptAgent
 from scriptgen.compliance.checker import ComplianceChecker
 from scriptgen.compliance.lexicon import load_lexicon
 from scriptgen.domain.observer import Observer
+from scriptgen.llm.beat import Beat
 from scriptgen.llm.breaker import BreakerSettings
 from scriptgen.llm.estimate import estimate_tokens
 from scriptgen.llm.hedge import HedgeSettings
@@ -51,6 +52,8 @@ def model_router(settings: Settings, observer: Observer) -> Router:
         total=settings.llm_total_timeout_seconds,
     )
 
+    beat = Beat(settings.stream_flush_ms / 1000)
+
     def upstream(name: str, url: str, model: str, key: str, models: dict[str, str]) -> OpenAIBackend:
         return OpenAIBackend(
             name,
@@ -59,6 +62,7 @@ def model_router(settings: Settings, observer: Observer) -> Router:
             api_key=key,
             models_by_category=models,
             timers=timers,
+            beat=beat,
             max_response_bytes=settings.llm_max_response_bytes,
             pool_size=settings.llm_pool_size,
             # Only vLLM knows it; a call that is cut then has an exact count instead of an estimate.

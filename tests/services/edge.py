@@ -158,7 +158,12 @@ class KnownRequests:
         self._replays: list[AsyncGenerator[SequencedEvent, None]] = []
 
     async def find(
-        self, request: GenerationRequest, principal: Principal, *, resume_after: int
+        self,
+        request: GenerationRequest,
+        principal: Principal,
+        *,
+        resume_after: int,
+        deadline: float | None = None,
     ) -> AsyncGenerator[SequencedEvent, None] | None:
         self.asked.append((request, principal, resume_after))
         events = self.events.get(request.request_id)

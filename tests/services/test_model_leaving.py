@@ -130,6 +130,28 @@ async def test_a_deadline_that_the_service_sees_first_is_told_as_one(name: str) 
     assert [bool(tokens) for tokens in held.settled] == [shows]
 
 
+@pytest.mark.timing
+@pytest.mark.parametrize("timeout", [20.0, None], ids=["a-later-deadline", "no-deadline"])
+async def test_who_joins_with_more_time_gets_a_whole_script_after_the_first_callers_deadline(
+    timeout: float | None,
+) -> None:
+    async with FakeUpstream(says(pace=0.02)) as primary, modelled(primary.url, **PATIENT) as running:
+        session = await running.session()
+        asked: dict[str, Any] = {"session_id": session, "query": OPENING, "request_id": "request-0001"}
+        request = generate_pb2.GenerateStreamRequest(**asked)
+        first = asyncio.create_task(drained(running.generation.GenerateStream(request, timeout=DEADLINE)))
+        await asyncio.sleep(DEADLINE / 2)
+        assert len(primary.calls) == 1
+        seen = [item async for item in running.generation.GenerateStream(request, timeout=timeout)]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await first
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        result = assert_whole(seen)
+        assert (result.status, result.scripts[0].content) == (COMPLETED, SCRIPT)
+        assert len(primary.calls) == 2  # the one of the first caller's time, and the one that was whole
+        await until_free(running, primary)
+
+
 async def test_a_cancelled_generation_of_another_call_frees_the_model() -> None:
     async with FakeUpstream(says(SCRIPT * 40, pace=0.01)) as primary, modelled(primary.url) as running:
         session = await running.session()

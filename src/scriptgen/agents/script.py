@@ -5,6 +5,8 @@ It decides nothing about retries after a finished review or about the template w
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -46,6 +48,8 @@ _TEMPERATURES: Final = {
 #: Output bound: a character is at most about two tokens, and a thinking model needs room before it writes.
 _TOKENS_PER_CHARACTER: Final = 2
 _TOKEN_RESERVE: Final = 768
+#: Seconds after which whoever got some text begins to wait for more of it.
+_EASE_SECONDS: Final = 0.06
 
 
 class ScriptAgent:
@@ -89,10 +93,11 @@ class ScriptAgent:
             return
         spent = Written(text="", complete=False)
         for retries_left in range(self._max_guard_retries, -1, -1):
-            request = self._request(task, parameters, deadline)
             call = _Call(self._draft(task))
+            request = self._request(task, parameters, deadline, call)
             async with aclosing(self._stream(request, task, call)) as events:
                 async for event in events:
+                    call.passes(event)
                     yield event
             draft, spent = call.draft, self._charge(spent, request.messages, call)
             self._observer.guard_holdback(draft.longest_holdback)
@@ -161,7 +166,7 @@ class ScriptAgent:
         return Draft(task, self._checker, self._canary)
 
     def _request(
-        self, task: WritingTask, parameters: GenerationParameters, deadline: float | None
+        self, task: WritingTask, parameters: GenerationParameters, deadline: float | None, call: _Call
     ) -> CompletionRequest:
         temperature = parameters.temperature
         return CompletionRequest(
@@ -172,6 +177,7 @@ class ScriptAgent:
             top_p=parameters.top_p,
             max_tokens=parameters.max_tokens or _token_bound(task),
             deadline=deadline,
+            unhurried=call.unhurried,
         )
 
     def _charge(self, spent: Written, messages: tuple[ChatMessage, ...], call: _Call) -> Written:
@@ -195,13 +201,21 @@ class ScriptAgent:
 @dataclass(slots=True)
 class _Call:
     """One call of the model: its text on the way and how it ended. `completed` stays None when it was broken
-    off because something in it blocks.
+    off because something in it blocks. `shown_at` is when the reader last got text, on the loop's clock.
     """
 
     draft: Draft
     received: list[str] = field(default_factory=list)
     chosen: BackendChosen = field(default_factory=lambda: BackendChosen("", ""))
     completed: Completed | None = None
+    shown_at: float = -math.inf
+    clock: Callable[[], float] = field(default_factory=lambda: asyncio.get_running_loop().time)
+
+    def passes(self, event: Text | Withdrawn) -> None:
+        self.shown_at = self.clock() if isinstance(event, Text) else -math.inf
+
+    def unhurried(self) -> bool:
+        return self.clock() - self.shown_at < _EASE_SECONDS
 
 
 def feedback_line(issue: QualityIssue) -> str:

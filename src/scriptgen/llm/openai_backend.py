@@ -17,6 +17,7 @@ from yarl import URL
 from scriptgen.domain.component import ComponentState, ComponentStatus
 from scriptgen.domain.generation import Usage
 
+from .beat import Beat
 from .errors import (
     AuthFailedError,
     ConnectFailedError,
@@ -54,6 +55,7 @@ class OpenAIBackend:
         api_key: str = "",
         models_by_category: Mapping[str, str] | None = None,
         timers: Timers | None = None,
+        beat: Beat | None = None,
         max_response_bytes: int = 4 * 1024 * 1024,
         pool_size: int = 100,
         continuous_usage: bool = False,
@@ -64,12 +66,14 @@ class OpenAIBackend:
         adapter. `continuous_usage` asks vLLM to count with every chunk, so that a cut call has exact usage.
         `verify_model` fails a call that another model answers than was asked (llama.cpp's server answers
         with a file name whatever is asked, so this is off by default). `tls` replaces the default trust.
+        Streams that nobody waits for are read on the `beat`, which backends share.
         """
         self.name = name
         self._url = URL(_completions_url(base_url))
         self._model = model
         self._models = dict(models_by_category or {})
         self._timers = timers or Timers()
+        self._beat = beat or Beat(0)
         self._max_response_bytes = max_response_bytes
         self._pool_size = pool_size
         self._pool = asyncio.Semaphore(pool_size)
@@ -111,7 +115,12 @@ class OpenAIBackend:
             )
             expected = model if self._verify_model else ""
             answer = TimedResponse(
-                response, clock, max_bytes=self._max_response_bytes, expected_model=expected
+                response,
+                clock,
+                max_bytes=self._max_response_bytes,
+                expected_model=expected,
+                beat=self._beat,
+                unhurried=request.unhurried,
             )
             if response.status != 200 or not _is_event_stream(response):
                 await _refuse(response, clock)

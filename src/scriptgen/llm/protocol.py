@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -21,7 +21,8 @@ class CompletionRequest(msgspec.Struct, frozen=True):
     """One call. `task` lets the template backend write without reading a prompt; it is None for calls that
     only a model can answer (intent recognition, free questions). `deadline` is on the event loop's clock
     (`loop.time()`), None for no bound but the backend's own. `json_schema` asks for constrained output.
-    `category` chooses the model or adapter.
+    `category` chooses the model or adapter. `unhurried` tells, each time more text is asked for, whether that
+    may come a few words at a time, because nobody is waiting for the first.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -32,6 +33,7 @@ class CompletionRequest(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     json_schema: Mapping[str, Any] | None = None
     deadline: float | None = None
+    unhurried: Callable[[], bool] | None = None
 
 
 class BackendChosen(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 import aiohttp
@@ -14,6 +14,7 @@ import msgspec
 
 from scriptgen.domain.generation import Usage
 
+from .beat import Beat
 from .errors import (
     CallDeadlineError,
     ContentFilteredError,
@@ -80,13 +81,24 @@ class TimedResponse:
     """`next_text()` until it is "": then the answer is whole. `written` is the text so far."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, clock: CallClock, *, max_bytes: int, expected_model: str = ""
+        self,
+        response: aiohttp.ClientResponse,
+        clock: CallClock,
+        *,
+        max_bytes: int,
+        expected_model: str = "",
+        beat: Beat,
+        unhurried: Callable[[], bool] | None = None,
     ) -> None:
-        """Fails when another model than `expected_model` answers; "" accepts any."""
+        """Fails when another model than `expected_model` answers; "" accepts any. While its reader is
+        `unhurried`, text is read on the `beat`.
+        """
         self._response = response
         self._clock = clock
         self._room = max_bytes
         self._expected_model = expected_model
+        self._beat = beat
+        self._unhurried = unhurried
         self._chat = ChatStream()
         self._watchdog = _Watchdog(response.content)
         self.written = ""
@@ -103,6 +115,8 @@ class TimedResponse:
     async def next_text(self) -> str:
         """All text that is there, "" when the stream has ended as it should. Raises LLMCallError."""
         chat = self._chat
+        if self.written and self._unhurried is not None and self._unhurried():
+            self._rest()
         self._expect()  # anew: the time since the last call was our caller's, not the upstream's
         while not chat.done and (block := await self._block()):
             chunks = chat.chunks
@@ -126,6 +140,11 @@ class TimedResponse:
         """Close the connection at once, unless the body was read to its end: then it is in the pool."""
         self._watchdog.stop()
         self._response.close()
+
+    def _rest(self) -> None:
+        connection = self._response.connection  # None once the body has ended
+        if connection is not None and connection.transport is not None and not self.finish_reason:
+            self._beat.rest(connection.transport)
 
     def _expect(self) -> None:
         clock = self._clock

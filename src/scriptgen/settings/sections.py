@@ -244,7 +244,7 @@ class WritingSection(BaseModel):
     compliance_additions_file: str = Field("", description="Terms added to the lexicon.")
     template_pace_seconds: Seconds = Field(0, description="Pause between pieces of the template writer.")
     stream_flush_ms: Annotated[int, Field(ge=0, le=1000)] = Field(
-        20, description="Text that arrives within this many milliseconds travels as one event."
+        40, description="Text that arrives within this many milliseconds travels as one event; not the first."
     )
     stream_buffer_events: Annotated[int, Field(ge=16)] = Field(
         4096, description="Events kept for a reconnecting stream."

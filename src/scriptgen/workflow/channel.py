@@ -17,6 +17,8 @@ from scriptgen.domain.generation import (
 )
 
 _COARSE_FLUSH_SECONDS = 1.0
+#: Of the flush interval: to sleep for less than this is not worth waking up for.
+_SLACK = 0.25
 
 
 class EventChannel:
@@ -71,7 +73,7 @@ class EventChannel:
         if self.first_delta_at is None:
             self.first_delta_at = self._loop.time()
         wait = self._flushed_at + self._interval - self._loop.time()
-        if wait <= 0:
+        if wait <= self._flush_seconds * _SLACK:
             self._flush()
         elif self._timer is None:
             self._timer = self._loop.call_later(wait, self._flush)

@@ -6,14 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Final
 
-import msgspec
-
-from scriptgen.domain.checkpoint import CheckpointRecord, CheckpointStatus
 from scriptgen.domain.conversation import conversation_of
 from scriptgen.domain.errors import (
     DeadlineExceededError,
@@ -25,16 +21,13 @@ from scriptgen.domain.errors import (
 from scriptgen.domain.generation import (
     GenerationRequest,
     GenerationResult,
-    ResetReason,
-    ScriptDelta,
-    ScriptReset,
-    SequencedEvent,
     StageChanged,
 )
 from scriptgen.domain.identity import Principal
 from scriptgen.domain.vocabulary import GenerationStatus, Stage
 from scriptgen.stores.protocols import OpenedSession
 
+from .audience import Audience
 from .channel import EventChannel
 from .ending import Ending
 from .engine import Engine, fingerprint_of
@@ -42,8 +35,9 @@ from .grant import Grant
 from .journal import Journal, now_us
 from .outcome import cancelled_result
 from .replay import replay_into, stored_answer
+from .resumption import first_state, restate
 from .run import Run
-from .state import WorkflowState, decode, evolved
+from .state import WorkflowState
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +56,7 @@ class CancelCause(Enum):
 
 
 class Generation:
-    """Use `start`, then listen to `channel`; call `leave` when a listener goes."""
+    """Use `start`, then join its `audience`; when nobody is left in it, the generation ends."""
 
     def __init__(
         self,
@@ -86,7 +80,6 @@ class Generation:
         self._resume_after = resume_after
         self._deadline = deadline
         self._on_accept = on_accept
-        self._listeners = 0
         self._begun = False
         self._ending = False
         self._cause: CancelCause | None = None
@@ -94,6 +87,9 @@ class Generation:
         self._started = 0.0
         self._tokens: int | None = 0
         self._run: Run | None = None
+        self.audience = Audience(
+            channel, drafts=self._drafts, deserted=lambda: self.cancel(CancelCause.CALLERS_GONE)
+        )
 
     def start(self, on_end: Callable[[], None]) -> asyncio.Task[None]:
         """Begin; the grant is the generation's from here on. `on_end` is called when all is given back."""
@@ -107,39 +103,12 @@ class Generation:
         """Whether it still runs and will go on: nobody wants the end of what others stopped."""
         return self._cause is None and not self.channel.closed
 
-    def join(self) -> None:
-        self._listeners += 1
-
-    def events(self, after: int) -> AsyncGenerator[SequencedEvent, None]:
-        """What follows sequence `after`. Who saw pieces of another stream, more or other ones than this
-        channel can count on from, gets all of it under numbers of its own.
-        """
-        channel = self.channel
-        if channel.first_sequence - 1 <= after <= channel.last_sequence:
-            return channel.subscribe(after)
-        return self._renumbered(after)
-
-    async def _renumbered(self, after: int) -> AsyncGenerator[SequencedEvent, None]:
-        sequence = after
-        if after:
-            drafts = self._run.state.drafts if self._run and self._run.state else ()
-            for index in range(max(len(drafts), 1)):
-                sequence += 1
-                yield SequencedEvent(sequence, ScriptReset(index, ResetReason.GENERATION_RESUMED))
-        async with aclosing(self.channel.subscribe()) as events:
-            async for event in events:
-                sequence += 1
-                yield SequencedEvent(sequence, event.event)
-
-    def leave(self, grace_seconds: float) -> None:
-        """A listener is gone; the last one takes the generation with it, after the grace."""
-        self._listeners -= 1
-        if self._listeners or self.channel.closed:
-            return
-        if grace_seconds <= 0:
-            self.cancel(CancelCause.CALLERS_GONE)
-        else:
-            asyncio.get_running_loop().call_later(grace_seconds, self._cancel_if_alone)
+    def allow(self, deadline: float | None) -> None:
+        """Go on until `deadline` (None: without end) if that is later: a caller with more time has come."""
+        if self._deadline is not None and (deadline is None or deadline > self._deadline):
+            self._deadline = deadline
+            if self._run is not None:
+                self._run.deadline = deadline
 
     def cancel(self, cause: CancelCause) -> None:
         """Stop at the next await; the first cause counts. Once the end is being recorded it is too late."""
@@ -154,13 +123,13 @@ class Generation:
         if self._task is not None:
             await asyncio.wait({self._task})
 
-    def _cancel_if_alone(self) -> None:
-        if not self._listeners and not self.channel.closed:
-            self.cancel(CancelCause.CALLERS_GONE)
+    def _drafts(self) -> int:
+        state = self._run.state if self._run else None
+        return max(len(state.drafts), 1) if state else 1
 
     async def _main(self) -> None:
         self._started = asyncio.get_running_loop().time()
-        watcher = self._watch_lease()
+        watcher = self._grant.watch(lambda: self.cancel(CancelCause.LEASE_LOST))
         self._begun = True
         try:
             try:
@@ -208,8 +177,21 @@ class Generation:
         else:
             raise LeaseLostError("The session is being taken over by others.", retry_after=0.2)
         assert self._run is not None
-        state = await engine.runner.run(state, self._run)
-        await self._complete(state, self._run)
+        await self._complete(await self._written(state, self._run), self._run)
+
+    async def _written(self, state: WorkflowState, run: Run) -> WorkflowState:
+        """The state at the end of the workflow; taken up again for a caller who has more time than the one
+        before.
+        """
+        while True:
+            deadline = run.deadline
+            try:
+                return await self._engine.runner.run(state, run)
+            except DeadlineExceededError:
+                if run.deadline == deadline:
+                    raise
+                state = run.state or state
+                restate(self.channel, state, void=True)
 
     async def _accept(self, opened: OpenedSession) -> WorkflowState:
         """Record that the request was accepted, or taken over where another worker left it."""
@@ -233,13 +215,7 @@ class Generation:
             emit=self.channel.emit,
             deadline=self._deadline,
         )
-        status = CheckpointStatus.RESUMED
-        state = _resumable(opened.found)
-        if state is None:
-            status = CheckpointStatus.ACCEPTED
-            state = WorkflowState(request=request)
-        else:
-            state = evolved(state, resumed=True, turn_index=session.head.turn_count)
+        state, status = first_state(request, opened.found, session.head.turn_count)
         run.state = state
         self._run = run
         # Where both are in Redis, the influencer's profile travels with the record.
@@ -252,17 +228,8 @@ class Generation:
         engine.workshop.failpoints.hit("accepted")
         if self._on_accept is not None:
             self._on_accept(self, journal.version)
-        self._restate(state)
+        restate(self.channel, state, void=self._resume_after > 0)
         return state
-
-    def _restate(self, state: WorkflowState) -> None:
-        """Tell a reconnected listener what still holds of what it saw elsewhere."""
-        if self._resume_after:
-            for index in range(max(len(state.drafts), 1)):
-                self.channel.emit(ScriptReset(index, ResetReason.GENERATION_RESUMED))
-        for index, draft in enumerate(state.drafts):
-            if draft is not None:
-                self.channel.emit(ScriptDelta(index, draft.text))
 
     async def _complete(self, state: WorkflowState, run: Run) -> None:
         self._ending = True
@@ -322,18 +289,6 @@ class Generation:
         except ScriptgenError as error:
             logger.warning("end of a generation not recorded: %s", error.reason)
 
-    def _watch_lease(self) -> asyncio.Task[None] | None:
-        lock = self._grant.lock
-        lost = lock.lost if lock is not None else None
-        if lost is None:
-            return None
-
-        async def watch() -> None:
-            await lost.wait()
-            self.cancel(CancelCause.LEASE_LOST)
-
-        return asyncio.create_task(watch(), name="lease-watch")
-
     def _tell(self, result: GenerationResult) -> None:
         """Count it, then send it: whoever has the answer finds it in the metrics."""
         observer = self._engine.workshop.observer
@@ -345,13 +300,3 @@ class Generation:
             if self.channel.first_delta_at is not None:
                 observer.first_delta_seconds(self.channel.first_delta_at - self._started)
         self.channel.emit(result)
-
-
-def _resumable(found: CheckpointRecord | None) -> WorkflowState | None:
-    """The state to go on from, when `found` is an unfinished record this version can read."""
-    if found is None or found.header.status.terminal:
-        return None
-    try:
-        return decode(found.state)
-    except msgspec.ValidationError:
-        return None

@@ -7,6 +7,7 @@ began it (a second caller joined), and gives them back when it ends. Knows nothi
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from scriptgen.stores.protocols import OpenedSession
@@ -38,6 +39,18 @@ class Grant:
         self.opened: OpenedSession | None = None
         """The session as it was read under the lock, where the edge has done so."""
         self.taken = False
+
+    def watch(self, lost: Callable[[], None]) -> asyncio.Task[None] | None:
+        """Call `lost` when the session is; None when that cannot be. The task is the caller's to end."""
+        event = self.lock.lost if self.lock is not None else None
+        if event is None:
+            return None
+
+        async def watching() -> None:
+            await event.wait()
+            lost()
+
+        return asyncio.create_task(watching(), name="lease-watch")
 
     async def close(self, tokens: int | None) -> None:
         """Settle at `tokens` (None: unknown, the reservation stays charged) and release the session."""

@@ -86,11 +86,11 @@ class Orchestrator:
     ) -> GenerationResult:
         """Run, join or replay; the whole result. `deadline` is on the event loop's clock."""
         generation = self._begin(request, principal, grant, resume_after=0, deadline=deadline, retain=False)
-        generation.join()
+        generation.audience.join()
         try:
             return await generation.channel.outcome()
         finally:
-            generation.leave(self._limits.reconnect_grace_seconds)
+            generation.audience.leave(self._limits.reconnect_grace_seconds)
 
     async def handle_stream(
         self,
@@ -110,9 +110,15 @@ class Orchestrator:
                 yield event
 
     async def find(
-        self, request: GenerationRequest, principal: Principal, *, resume_after: int
+        self,
+        request: GenerationRequest,
+        principal: Principal,
+        *,
+        resume_after: int,
+        deadline: float | None = None,
     ) -> AsyncGenerator[SequencedEvent, None] | None:
         """The events of a request that is running or finished, here or elsewhere; None when it has to run.
+        What runs here goes on until `deadline`, on the event loop's clock, if that is later than its own.
 
         Costs no quota and waits for no lock. Raises `FailedPreconditionError` for a reused id.
         """
@@ -126,6 +132,7 @@ class Orchestrator:
             # Who has seen a finished stream whole asks for the end again; that is the record's to tell.
             if not generation.channel.closed or resume_after < generation.channel.last_sequence:
                 self._engine.workshop.observer.replay()
+                generation.allow(deadline)
                 return self._listen(generation, resume_after, replayed=generation.channel.closed)
         found = await self._engine.checkpoints.find_request(request.key, request.request_id)
         if found is None:
@@ -193,6 +200,7 @@ class Orchestrator:
         if running is not None and running.joinable:
             if running.fingerprint != fingerprint_of(request):
                 raise reused_request_id()
+            running.allow(deadline)
             return running
         generation = Generation(
             self._engine,
@@ -220,16 +228,17 @@ class Orchestrator:
     async def _listen(
         self, generation: Generation, resume_after: int, *, replayed: bool = False
     ) -> AsyncGenerator[SequencedEvent, None]:
-        generation.join()
+        audience = generation.audience
+        audience.join()
         try:
-            async with aclosing(generation.events(resume_after)) as events:
+            async with aclosing(audience.events(resume_after)) as events:
                 async for event in events:
                     if replayed and isinstance(event.event, GenerationResult):
                         yield SequencedEvent(event.sequence, replace(event.event, replayed=True))
                     else:
                         yield event
         finally:
-            generation.leave(self._limits.reconnect_grace_seconds)
+            audience.leave(self._limits.reconnect_grace_seconds)
 
     def _publish(self, generation: Generation, run: int) -> None:
         """Let other instances follow; a task of its own, so that the generation never waits for it."""
@@ -239,7 +248,9 @@ class Orchestrator:
         publication = Publication(
             self._relay, request.key, request.request_id, run=run, fingerprint=generation.fingerprint
         )
-        task = asyncio.create_task(publication.keep(generation, self._limits.reconnect_grace_seconds))
+        task = asyncio.create_task(
+            publication.keep(generation.audience, self._limits.reconnect_grace_seconds)
+        )
         self._publishers.add(task)
         task.add_done_callback(self._published)
 

@@ -36,7 +36,7 @@ _POLL_SECONDS: Final = (0.05, 0.25)
 
 
 class Listened(Protocol):
-    """A generation that runs on while somebody listens."""
+    """The audience of a generation, which runs on while somebody listens."""
 
     channel: EventChannel
 
@@ -58,9 +58,9 @@ class Publication:
         self._sent = 0  # events of the channel
         self._begun = False
 
-    async def keep(self, generation: Listened, grace_seconds: float) -> None:
+    async def keep(self, audience: Listened, grace_seconds: float) -> None:
         """Publish until the channel has closed, and listen for those who follow elsewhere."""
-        channel = generation.channel
+        channel = audience.channel
         loop = asyncio.get_running_loop()
         followed = False
         beat = float("-inf")
@@ -83,12 +83,12 @@ class Publication:
                     beat = loop.time()
                     if followed is not (since < SILENT_SECONDS):
                         followed = not followed
-                        generation.join() if followed else generation.leave(grace_seconds)
+                        audience.join() if followed else audience.leave(grace_seconds)
                 if len(events) < _BATCH_EVENTS:
                     await asyncio.sleep(_FOLLOWED_SECONDS if followed else _UNFOLLOWED_SECONDS)
         finally:
             if followed:
-                generation.leave(grace_seconds)
+                audience.leave(grace_seconds)
 
     async def _publish(
         self, channel: EventChannel, events: tuple[SequencedEvent, ...], *, ended: bool

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
@@ -16,7 +17,13 @@ from scriptgen.domain.observer import Observer
 from scriptgen.domain.quality import Severity
 from scriptgen.domain.session import Product
 from scriptgen.domain.writing import TaskKind, WritingTask
-from scriptgen.llm.protocol import BackendChosen, BackendSwitched, TextDelta
+from scriptgen.llm.protocol import (
+    BackendChosen,
+    BackendSwitched,
+    CompletionEvent,
+    CompletionRequest,
+    TextDelta,
+)
 
 from .fake_model import FakeModel, Step, done, text
 
@@ -86,6 +93,38 @@ async def test_a_clean_answer_is_passed_on_as_it_comes(checker: ComplianceChecke
     assert last.usage.total == 150
     assert last.upstream_seconds == 0.5
     assert sum(isinstance(event, Text) for event in events) > 1
+
+
+async def test_a_reader_is_in_no_hurry_while_text_flows_and_waits_for_the_first_of_each_draft(
+    checker: ComplianceChecker,
+) -> None:
+    hurried: list[bool] = []
+
+    class Asking(FakeModel):
+        async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
+            assert request.unhurried is not None
+            async for event in super().stream(request):
+                hurried.append(not request.unhurried())
+                yield event
+            hurried.append(not request.unhurried())
+
+    said = [TextDelta(sentence) for sentence in SENTENCES]
+    model = Asking([BackendChosen("vllm", "qwen"), *said, BackendSwitched("vllm", "idle"), *said, done()])
+    await written(model, checker)
+    first, flows = True, False
+    assert hurried == [first, first, *[flows] * 4, first, *[flows] * 4]
+
+
+async def test_a_reader_who_got_nothing_for_a_while_waits_again(checker: ComplianceChecker) -> None:
+    model = FakeModel([BackendChosen("vllm", "qwen"), TextDelta(SENTENCES[0] + SENTENCES[1]), None])
+    writing = agent(model, checker).write(TASK, GenerationParameters(), deadline=None)
+    async with aclosing(writing):
+        await anext(writing)
+        unhurried = model.requests[0].unhurried
+        assert unhurried is not None
+        assert unhurried()
+        await asyncio.sleep(0.1)
+        assert not unhurried()
 
 
 async def test_closing_the_writer_closes_the_upstream_at_once(checker: ComplianceChecker) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from abc import ABC
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -144,13 +145,17 @@ def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...], reader_
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
         call = begin(request, context)
         reader = _Patience(reader_seconds)
-        async with _Passage(links, call):
-            source = inner(decoded(request), context) if call.answer is None else call.answer
-            async with aclosing(source) as messages:
-                async for message in messages:
-                    call.messages_sent += 1
-                    with reader.waiting():
+        try:
+            async with _Passage(links, call):
+                source = inner(decoded(request), context) if call.answer is None else call.answer
+                async with aclosing(source) as messages:
+                    async for message in messages:
+                        call.messages_sent += 1
+                        reader.offer()
                         yield message
+                        reader.taken()
+        finally:
+            reader.end()
 
     # A stream servicer that writes to the context instead of yielding (the health service's Watch) must stay
     # a coroutine function: gRPC tells the two styles apart by inspection.
@@ -164,21 +169,37 @@ def _wrap(method: str, handler: Handler, links: tuple[Interceptor, ...], reader_
 
 
 class _Patience:
-    """Ends the RPC of the task that made it when its reader takes a message for too long."""
+    """Ends the RPC of the task that made it when its reader takes a message for too long. One timer for the
+    whole stream, which looks when it is due whether a message still waits: one for each would cost as much as
+    the message.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
+        self._until = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def offer(self) -> None:
+        self._until = self._loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._until, self._due)
+
+    def taken(self) -> None:
+        self._until = math.inf
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _due(self) -> None:
         assert self._task is not None, "an RPC runs in a task"
-        timer = self._loop.call_later(self._seconds, self._task.cancel)
-        try:
-            yield
-        finally:
-            timer.cancel()
+        self._timer = None
+        if self._loop.time() >= self._until:
+            self._task.cancel()
+        elif self._until < math.inf:
+            self._timer = self._loop.call_at(self._until, self._due)
 
 
 def _careful(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:

@@ -17,10 +17,15 @@ class Replayer(Protocol):
     """The orchestrator's view of known requests."""
 
     async def find(
-        self, request: GenerationRequest, principal: Principal, *, resume_after: int
+        self,
+        request: GenerationRequest,
+        principal: Principal,
+        *,
+        resume_after: int,
+        deadline: float | None = None,
     ) -> AsyncGenerator[SequencedEvent, None] | None:
         """The events after `resume_after` of a known request, or None when it has to be run. Raises domain
-        errors (REQUEST_ID_REUSED, …).
+        errors (REQUEST_ID_REUSED, …). `deadline` is the caller's, on the event loop's clock.
         """
 
 
@@ -46,7 +51,9 @@ class ReplayInterceptor(Interceptor):
         if call.generation is None:
             raise RuntimeError("validation has not run")
         resume_after = 0 if call.method == GENERATE else call.resume_after
-        events = await self._replayer.find(call.generation, call.principal, resume_after=resume_after)
+        events = await self._replayer.find(
+            call.generation, call.principal, resume_after=resume_after, deadline=call.deadline
+        )
         if events is not None:
             call.replayed = events
             call.answer = self._last(events) if call.method == GENERATE else self._all(events)

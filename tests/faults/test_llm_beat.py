@@ -1,0 +1,128 @@
+"""Text that nobody waits for is read on a common beat: fewer wake-ups, and nothing else changes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+
+import pytest
+from msgspec.structs import replace
+
+from scriptgen.llm.beat import Beat
+from scriptgen.llm.errors import IdleTimeoutError, TruncatedStreamError
+from scriptgen.llm.openai_backend import OpenAIBackend
+from scriptgen.llm.protocol import ChatMessage, Completed, CompletionRequest, TextDelta
+from scriptgen.llm.timed_response import Timers
+from tests.upstream import SCRIPT, FakeUpstream, chunk, cuts, hangs, says
+
+pytestmark = pytest.mark.faults
+
+PATIENT = Timers(connect=30, first_token=30, idle=30, total=30)
+AT_ONCE = 0.5
+LONG_BEAT = 30.0
+
+
+def backend(upstream: FakeUpstream, beat: float, timers: Timers = PATIENT) -> OpenAIBackend:
+    return OpenAIBackend("primary", upstream.url, "fake", timers=timers, beat=Beat(beat))
+
+
+def asked(unhurried: Callable[[], bool] | None = lambda: True) -> CompletionRequest:
+    return CompletionRequest((ChatMessage("user", "写一段直播开场"),), unhurried=unhurried)
+
+
+async def texts(subject: OpenAIBackend, request: CompletionRequest) -> list[str]:
+    async with aclosing(subject.stream(request)) as events:
+        return [event.text async for event in events if isinstance(event, TextDelta)]
+
+
+async def test_a_reader_at_ease_gets_the_same_text_in_fewer_pieces() -> None:
+    async with FakeUpstream(says(pace=0.004)) as upstream:
+        subject = backend(upstream, beat=0.08)
+        hurried = await texts(subject, asked(None))
+        gathered = await texts(subject, asked())
+        await subject.close()
+    assert "".join(hurried) == "".join(gathered) == SCRIPT
+    assert len(gathered) * 4 < len(hurried)
+    assert upstream.calls[0].peer == upstream.calls[1].peer  # the connection could be used again
+
+
+async def test_many_streams_are_read_at_the_same_moments() -> None:
+    moments: list[float] = []
+
+    async def noting(subject: OpenAIBackend) -> None:
+        async with aclosing(subject.stream(asked())) as events:
+            first = True
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    if not first:
+                        moments.append(time.perf_counter())
+                    first = False
+
+    async with FakeUpstream(says(pace=0.005)) as upstream:
+        subject = backend(upstream, beat=0.1)
+        await asyncio.gather(*(noting(subject) for _ in range(8)))
+        await subject.close()
+    moments.sort()
+    bursts = 1 + sum(later - earlier > 0.04 for earlier, later in zip(moments, moments[1:], strict=False))
+    assert len(moments) > 2 * bursts
+
+
+async def test_the_first_text_never_waits_for_the_beat() -> None:
+    async with FakeUpstream(hangs("姐妹们")) as upstream:
+        subject = backend(upstream, beat=LONG_BEAT)
+        async with asyncio.timeout(AT_ONCE), aclosing(subject.stream(asked())) as events:
+            await anext(events)
+            assert await anext(events) == TextDelta("姐妹们")
+        await subject.close()
+
+
+async def test_a_reader_who_waits_gets_each_word_at_once() -> None:
+    async with FakeUpstream(says("一二三四", pace=0.02)) as upstream:
+        subject = backend(upstream, beat=LONG_BEAT)
+        async with asyncio.timeout(AT_ONCE):
+            assert await texts(subject, asked(lambda: False)) == ["一二", "三四"]
+        await subject.close()
+
+
+async def test_the_end_of_an_answer_does_not_wait_for_the_beat() -> None:
+    async with FakeUpstream(says("一二")) as upstream:  # the end comes with its only text, or just after it
+        subject = backend(upstream, beat=0.05)
+        async with asyncio.timeout(AT_ONCE), aclosing(subject.stream(asked())) as events:
+            got = [event async for event in events]
+        await subject.close()
+    assert isinstance(got[-1], Completed)
+
+
+async def test_leaving_a_stream_at_rest_closes_its_upstream_at_once() -> None:
+    async with FakeUpstream(hangs("姐妹们")) as upstream:
+        subject = backend(upstream, beat=LONG_BEAT)
+        events = subject.stream(asked())
+        await anext(events)
+        await anext(events)
+        more = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0.05)
+        more.cancel()
+        await asyncio.wait({more})
+        await events.aclose()
+        await asyncio.wait_for(upstream.calls[0].gone.wait(), AT_ONCE)
+        await subject.close()
+
+
+async def test_a_silent_upstream_is_late_also_while_it_is_not_read() -> None:
+    async with FakeUpstream(hangs("姐妹们")) as upstream:
+        subject = backend(upstream, beat=LONG_BEAT, timers=replace(PATIENT, idle=0.1))
+        with pytest.raises(IdleTimeoutError):
+            async with asyncio.timeout(2):
+                await texts(subject, asked())
+        await subject.close()
+
+
+async def test_a_connection_that_broke_at_rest_is_found_at_the_next_beat() -> None:
+    async with FakeUpstream(cuts(chunk("姐妹们"))) as upstream:
+        subject = backend(upstream, beat=0.1)
+        with pytest.raises(TruncatedStreamError):
+            async with asyncio.timeout(2):
+                await texts(subject, asked())
+        await subject.close()
