@@ -16,7 +16,7 @@ from scriptgen.domain.errors import NotFoundError
 from scriptgen.domain.generation import GenerationResult, ScriptDelta, SequencedEvent
 from scriptgen.domain.vocabulary import GenerationStatus
 from scriptgen.rpc.interceptors.call import Call, current_call, current_trace_id
-from scriptgen.rpc.interceptors.chain import ORDER, ChainOrderError, verify_chain
+from scriptgen.rpc.interceptors.chain import ORDER, ChainOrderError, Interceptor, verify_chain
 from scriptgen.v1 import generate_pb2 as pb
 from scriptgen.v1 import session_pb2
 
@@ -52,6 +52,21 @@ def test_an_unknown_link_does_not_start() -> None:
 async def test_a_server_with_links_in_the_wrong_order_does_not_start() -> None:
     server = EdgeServer(rearrange=lambda links: links.reverse())
     with pytest.raises(ChainOrderError):
+        await server.__aenter__()
+
+
+async def test_a_link_that_does_nothing_is_a_mistake_and_not_a_link() -> None:
+    class Quota(Interceptor):
+        name = "quota"
+
+        async def entered(self, call: Call) -> None:
+            """A name that nobody calls."""
+
+    def forget(links: list[Interceptor]) -> None:
+        links[NAMES.index("quota")] = Quota()
+
+    server = EdgeServer(rearrange=forget)
+    with pytest.raises(ChainOrderError, match="'quota' does nothing"):
         await server.__aenter__()
 
 

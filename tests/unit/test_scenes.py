@@ -7,7 +7,7 @@ import re
 import pytest
 
 from scriptgen.domain.categories import knowledge_for, known_categories, subtypes_of
-from scriptgen.domain.scenes import missing_elements, scene_for, target_characters, unfounded_elements
+from scriptgen.domain.scenes import missing_elements, scene_for, target_characters
 from scriptgen.domain.vocabulary import CATEGORIES, SCENARIOS, SUB_SCENARIOS
 
 
@@ -78,11 +78,13 @@ def test_only_elements_that_the_given_facts_allow_are_expected() -> None:
     ) == ("selling_point",)
 
 
-def test_scarcity_is_unfounded_unless_stock_was_given() -> None:
+def test_scarcity_is_something_to_be_cautious_about() -> None:
     scene = scene_for("促销话术")
-    assert unfounded_elements("就剩最后5单，快去拍。", scene) == ("scarcity",)
-    assert unfounded_elements("就剩最后5单，快去拍。", scene, has_stock=True) == ()
-    assert unfounded_elements("喜欢的去拍。", scene) == ()
+    (scarcity,) = scene.forbidden
+    assert scarcity.found_in("就剩最后5单，快去拍。")
+    assert not scarcity.found_in("喜欢的去拍。")
+    assert "限时限量：只在给出库存" in scene.cautions()
+    assert not scene_for("产品介绍").cautions()
 
 
 def test_every_category_of_the_vocabulary_is_known_and_an_unknown_one_is_other() -> None:

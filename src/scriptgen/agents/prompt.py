@@ -179,6 +179,8 @@ def _scene_lines(task: WritingTask) -> str:
         knowledge = knowledge_for(task.category, task.product.name)
         lines.append(f"写法：{scene.prompt_guidance}")
         lines.append(f"要有：{scene.outline()}")
+        if cautions := scene.cautions():
+            lines.append(f"慎说：{cautions}")
         lines.append(f"观众的烦恼，可挑一个讲：{'；'.join(knowledge.pains)}")
         lines.append(f"用得上的时候，可挑一个讲：{'、'.join(knowledge.moments)}")
     if task.event:

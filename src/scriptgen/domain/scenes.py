@@ -6,7 +6,7 @@ The knowledge is data (`data/scenes.json`). Judging wording (compliance) and wri
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, Final, Literal
@@ -69,7 +69,15 @@ class SceneSpec(msgspec.Struct, frozen=True):
 
     def outline(self) -> str:
         """The required elements as one prompt line."""
-        return "；".join(f"{element.label}：{element.description}" for element in self.required)
+        return _as_line(self.required)
+
+    def cautions(self) -> str:
+        """The forbidden elements as one prompt line, with what would allow them; "" without any."""
+        return _as_line(self.forbidden)
+
+
+def _as_line(elements: Iterable[SceneElement]) -> str:
+    return "；".join(f"{element.label}：{element.description}" for element in elements)
 
 
 def scene_for(sub_scenario: str, scenario: str = "") -> SceneSpec:
@@ -103,15 +111,6 @@ def missing_elements(
         if absent:
             missing.append(element.name)
     return tuple(missing)
-
-
-def unfounded_elements(text: str, scene: SceneSpec, *, has_stock: bool = False) -> tuple[str, ...]:
-    """Names of the forbidden elements in `text` that no given fact supports (scarcity without stock)."""
-    return tuple(
-        element.name
-        for element in scene.forbidden
-        if not (element.needs == "stock" and has_stock) and element.found_in(text)
-    )
 
 
 def target_characters(length: str, scene: SceneSpec) -> int:

@@ -1,14 +1,13 @@
-"""Protobuf messages from domain objects."""
+"""Protobuf messages from domain objects: sessions, scripts, what a generation sends. What operators look
+at is in `operator_messages`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Final
 
-from google.protobuf import duration_pb2, json_format, struct_pb2, timestamp_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 
-from scriptgen.domain.checkpoint import CheckpointHeader, CheckpointRecord
-from scriptgen.domain.component import ComponentStatus
 from scriptgen.domain.generation import (
     GenerationResult,
     ScriptDelta,
@@ -28,11 +27,10 @@ from scriptgen.domain.session import (
     Turn,
 )
 from scriptgen.domain.vocabulary import GenerationStatus, Stage
-from scriptgen.skills.protocol import SkillDescription
-from scriptgen.v1 import checkpoint_pb2, generate_pb2, session_pb2, status_pb2, types_pb2
+from scriptgen.v1 import generate_pb2, session_pb2, types_pb2
 
 _MICROSECONDS: Final = 1_000_000
-_NO_STAGE: Final = "STAGE_UNSPECIFIED"
+NO_STAGE: Final = "STAGE_UNSPECIFIED"
 
 
 def timestamp(microseconds: int) -> timestamp_pb2.Timestamp | None:
@@ -58,7 +56,7 @@ def status_name(status: GenerationStatus | None) -> str:
 
 def stage_name(stage: str) -> str:
     """Terminal statuses that are no stage of the contract (CLARIFYING, CANCELLED …) are unspecified."""
-    return f"STAGE_{stage}" if stage in Stage.__members__ else _NO_STAGE
+    return f"STAGE_{stage}" if stage in Stage.__members__ else NO_STAGE
 
 
 def influencer_message(value: Influencer) -> types_pb2.Influencer:
@@ -262,53 +260,3 @@ def stream_response(value: SequencedEvent) -> generate_pb2.GenerateStreamRespons
             return response(sequence=value.sequence, quality=report_message(event))
         case GenerationResult():
             return response(sequence=value.sequence, result=result_message(event))
-
-
-def skill_message(value: SkillDescription) -> generate_pb2.Skill:
-    return generate_pb2.Skill(
-        name=value.name,
-        display_name=value.display_name,
-        description=value.description,
-        intents=[f"INTENT_TYPE_{intent.value}" for intent in value.intents],
-        required_slots=value.required_slots,
-    )
-
-
-def header_message(header: CheckpointHeader, checksum: str) -> checkpoint_pb2.Checkpoint:
-    return checkpoint_pb2.Checkpoint(
-        version=header.version,
-        session_id=header.session_id,
-        trace_id=header.trace_id,
-        request_id=header.request_id,
-        status=f"CHECKPOINT_STATUS_{header.status.value}",
-        stage=stage_name(header.stage),
-        next_stage=stage_name(header.next_stage),
-        attempt=header.attempt,
-        checksum=checksum,
-        prev_checksum=header.prev_checksum,
-        create_time=timestamp(header.create_time),
-        stages=_known_stages(header.stages),
-    )
-
-
-def checkpoint_message(record: CheckpointRecord) -> checkpoint_pb2.Checkpoint:
-    message = header_message(record.header, record.checksum)
-    message.state.CopyFrom(json_format.Parse(record.state, struct_pb2.Struct()))
-    return message
-
-
-def component_message(value: ComponentStatus) -> status_pb2.Component:
-    return status_pb2.Component(
-        name=value.name,
-        state=f"COMPONENT_STATE_{value.state.value}",
-        backend=value.backend,
-        details=dict(_as_strings(value.details)),
-    )
-
-
-def _as_strings(details: Mapping[str, object]) -> Iterable[tuple[str, str]]:
-    return ((key, str(value)) for key, value in details.items())
-
-
-def _known_stages(stages: tuple[str, ...]) -> list[str]:
-    return [name for name in map(stage_name, stages) if name != _NO_STAGE]

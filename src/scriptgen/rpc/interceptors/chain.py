@@ -91,6 +91,10 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
     ) -> None:
         """Raises `ChainOrderError`."""
         verify_chain([interceptor.name for interceptor in interceptors])
+        for link in interceptors:
+            kind = type(link)
+            if kind.enter is Interceptor.enter and kind.leave is Interceptor.leave:
+                raise ChainOrderError(f"interceptor {link.name!r} does nothing on either way")
         self._interceptors = tuple(interceptors)
         self._reader_seconds = reader_seconds
         # Only methods that exist get here, so this is as small as the service.

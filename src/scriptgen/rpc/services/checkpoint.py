@@ -7,7 +7,7 @@ import grpc
 from scriptgen.domain.errors import FieldViolation, InvalidArgumentError
 from scriptgen.domain.identity import Principal
 from scriptgen.domain.session import SessionKey
-from scriptgen.rpc import outgoing
+from scriptgen.rpc import operator_messages, outgoing
 from scriptgen.rpc.interceptors.call import current_call
 from scriptgen.rpc.paging import page_size, version_of, version_token
 from scriptgen.v1 import checkpoint_pb2 as pb
@@ -31,7 +31,7 @@ class CheckpointService(checkpoint_pb2_grpc.CheckpointServiceServicer):
         page = headers[:size]
         more = len(headers) > size
         return pb.ListCheckpointsResponse(
-            checkpoints=[outgoing.header_message(header, checksum) for header, checksum in page],
+            checkpoints=[operator_messages.header_message(header, checksum) for header, checksum in page],
             next_page_token=version_token(page[-1][0].version) if more else "",
         )
 
@@ -41,7 +41,7 @@ class CheckpointService(checkpoint_pb2_grpc.CheckpointServiceServicer):
         context: grpc.aio.ServicerContext[pb.GetLatestCheckpointRequest, pb.GetLatestCheckpointResponse],
     ) -> pb.GetLatestCheckpointResponse:
         record = await self._sessions.latest_checkpoint(*_subject(request.session_id))
-        return pb.GetLatestCheckpointResponse(checkpoint=outgoing.checkpoint_message(record))
+        return pb.GetLatestCheckpointResponse(checkpoint=operator_messages.checkpoint_message(record))
 
     async def GetCheckpoint(
         self,
@@ -49,7 +49,7 @@ class CheckpointService(checkpoint_pb2_grpc.CheckpointServiceServicer):
         context: grpc.aio.ServicerContext[pb.GetCheckpointRequest, pb.GetCheckpointResponse],
     ) -> pb.GetCheckpointResponse:
         record = await self._sessions.checkpoint(*_subject(request.session_id), request.version)
-        return pb.GetCheckpointResponse(checkpoint=outgoing.checkpoint_message(record))
+        return pb.GetCheckpointResponse(checkpoint=operator_messages.checkpoint_message(record))
 
     async def VerifyCheckpoints(
         self,

@@ -9,7 +9,7 @@ import grpc
 
 from scriptgen.domain.generation import GenerationRequest
 from scriptgen.domain.session import SessionKey
-from scriptgen.rpc import incoming, outgoing
+from scriptgen.rpc import incoming, operator_messages, outgoing
 from scriptgen.rpc.interceptors.call import Call, current_call
 from scriptgen.rpc.interceptors.quota import INTENT_TOKENS
 from scriptgen.v1 import generate_pb2 as pb
@@ -89,7 +89,7 @@ class GenerateService(generate_pb2_grpc.GenerateServiceServicer):
         request: pb.ListSkillsRequest,
         context: grpc.aio.ServicerContext[pb.ListSkillsRequest, pb.ListSkillsResponse],
     ) -> pb.ListSkillsResponse:
-        return pb.ListSkillsResponse(skills=map(outgoing.skill_message, self._desk.skills()))
+        return pb.ListSkillsResponse(skills=map(operator_messages.skill_message, self._desk.skills()))
 
     async def CancelGeneration(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import grpc
 
 from scriptgen.domain.component import ComponentStatus
-from scriptgen.rpc import outgoing
+from scriptgen.rpc import operator_messages, outgoing
 from scriptgen.v1 import status_pb2 as pb
 from scriptgen.v1 import status_pb2_grpc
 
@@ -34,5 +34,5 @@ class StatusService(status_pb2_grpc.StatusServiceServicer):
             version=self._version,
             uptime=outgoing.duration(time.monotonic() - self._started),
             engine=self._engine,
-            components=map(outgoing.component_message, components),
+            components=map(operator_messages.component_message, components),
         )
