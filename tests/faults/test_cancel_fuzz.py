@@ -20,7 +20,8 @@ import pytest
 
 from scriptgen.domain.vocabulary import GenerationStatus
 from scriptgen.v1 import generate_pb2, types_pb2
-from scriptgen.workflow.generation import CancelCause, Generation
+from scriptgen.workflow.audience import Audience
+from scriptgen.workflow.generation import CancelCause
 from scriptgen.workflow.grant import Grant
 from tests.leftovers import FREE_WITHIN, Held, left_behind, until_free
 from tests.services.live import Live, live
@@ -165,9 +166,9 @@ async def test_a_generation_that_nobody_stops_is_seen(
 ) -> None:
     """Protection off: the check above notices a generation that runs on for nobody."""
 
-    def run_on(_generation: Generation, _grace: float) -> None: ...
+    def run_on(_audience: Audience, _grace: float) -> None: ...
 
-    monkeypatch.setattr(Generation, "leave", run_on)
+    monkeypatch.setattr(Audience, "leave", run_on)
     held = {"generations": 1, "quota leases": 1, "session locks": 1, "upstream calls": 1}
     await _left_once_holds(tmp_path, held)
 

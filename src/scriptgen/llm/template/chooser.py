@@ -118,11 +118,11 @@ class Chooser:
         return element in OPENINGS and text[:5] in self.old_starts
 
     def _candidates(self, element: str) -> Iterator[tuple[Phrase, dict[str, str]]]:
-        fact = self.supplies.fact(element) if self._possible(element) else None
+        fact = self.supplies.fact(element) if self.possible(element) else None
         if fact is None:
             return
         values = self.supplies.values() | fact
-        phrases = [p for p in self._phrases(element) if self._usable(p, values)]
+        phrases = [p for p in self._phrases(element) if self.usable(p, values)]
         keyed = sorted((self._cost(p, element, values), i) for i, p in enumerate(phrases))
         for _, i in keyed:
             yield phrases[i], values
@@ -153,7 +153,8 @@ class Chooser:
                 phrases = book.elements[element]
         return phrases
 
-    def _possible(self, element: str) -> bool:
+    def possible(self, element: str) -> bool:
+        """Whether there is something to say of `element` in this voice."""
         m = self.material
         if element in POINT_ELEMENTS:
             return bool(self.supplies.points)
@@ -163,7 +164,8 @@ class Chooser:
             return 2 <= len(m.points) <= 5
         return element != "price" or bool(m.price) or m.scene.name == "促销话术"
 
-    def _usable(self, phrase: Phrase, values: dict[str, str]) -> bool:
+    def usable(self, phrase: Phrase, values: dict[str, str]) -> bool:
+        """Whether a phrase fits scene, style and product and `values` fill it."""
         m = self.material
         if phrase.text in self.used_phrases or not all(values.get(slot) for slot in phrase.slots):
             return False

@@ -22,6 +22,7 @@ from .composer import line_for, opening_line
 from .material import material_of
 from .outcome import EditOutcome
 from .phrases import load_data, phrase_book
+from .recast import recast
 from .sentences import finished, is_action, is_greeting, join, shortened, split
 
 _LANGUAGES: Final = re.compile(
@@ -133,6 +134,9 @@ def _form_asked(instruction: str) -> str:
 def _in_style(source: str, style: str, task: WritingTask) -> str:
     lexicon = _data()["styles"][style]
     rng = _rng(task, style)
+    said = recast(source, style, task, rng, lambda sentence: _reworded(sentence, lexicon["words"], task))
+    if said and said != source:
+        return said
     paragraphs = split(_reworded(source, lexicon["words"], task))
     address = _address(source, style, task)
     links = list(lexicon["links"])
