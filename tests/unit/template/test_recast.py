@@ -128,3 +128,24 @@ def test_a_script_of_other_origin_is_reworded_and_not_recast() -> None:
     for fact in ("卫衣", "59.9元", "三次"):
         assert fact in text
     assert not origins(source)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "opening"),
+    [("换成小红书种草文案", "note_open"), ("改成短视频口播", "video_open"), ("改成种草图文", "note_open")],
+)
+def test_another_form_has_one_opening_and_it_is_its_own(wanted: str, opening: str) -> None:
+    for category in CATEGORIES:
+        source = compose(make_task(category, sub_scenario="促销话术"))
+        task = make_task(
+            category,
+            sub_scenario="促销话术",
+            kind=TaskKind.TRANSLATE,
+            instruction=wanted,
+            source_text=source,
+        )
+        text = edit(task).text
+        elements = [element for element, _ in origins(text)]
+        assert [element for element in elements if element.endswith("_open")] == [opening], text
+        assert PRODUCTS[category].name in text
+        assert not [s for s in flat(text) if s.endswith("的。") and len(s) < 9], text  # 看了好几回的

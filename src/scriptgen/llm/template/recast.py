@@ -17,6 +17,7 @@ from scriptgen.domain.vocabulary import STYLES
 from scriptgen.domain.writing import WritingTask
 
 from .chooser import OPENINGS, Chooser
+from .composer import line_for
 from .material import material_of
 from .phrases import Phrase, phrase_book
 from .recognise import FLAVOUR, POINT, Recognised, recogniser
@@ -40,6 +41,8 @@ _AUDIBLE: Final = OPENINGS | {
     "interact",
     "reason",
 }
+#: What makes a script one of its form.
+_FRAME: Final = OPENINGS | {"cta", "cta_video", "cta_note", "interact", "hook", "follow"}
 _FORMAL: Final = frozenset({"专业", "高端"})
 
 
@@ -63,6 +66,28 @@ def recast(source: str, style: str, task: WritingTask, rng: Random, reword: Call
         spoken.append(speaker.voice.punctuate(lines))
     text = join(spoken)
     return text if _facts(source, task) <= _facts(text, task) else ""
+
+
+def unframed(source: str) -> str:
+    """`source` without the sentences of the banks that open it, invite or call to action: those are its
+    form's. Never empty.
+    """
+    paragraphs = []
+    for paragraph in split(source):
+        kept = [text for text, piece in _known(paragraph) if piece is None or piece.element not in _FRAME]
+        paragraphs.append(kept)
+    return join(paragraphs) or source
+
+
+def framed(opening: str, body: list[list[str]], ending: Sequence[str], wishes: WritingTask) -> str:
+    """The body in its new frame. What is sold is named, also where only the old frame did."""
+    body[-1].extend(line for line in ending if line)
+    product = wishes.product.name
+    if product and product not in opening + join(body):
+        body[0].insert(0, line_for("present", wishes))
+    if opening:
+        body[0].insert(0, opening)
+    return join(body)
 
 
 def _facts(text: str, task: WritingTask) -> set[str]:

@@ -22,7 +22,7 @@ from .composer import line_for, opening_line
 from .material import material_of
 from .outcome import EditOutcome
 from .phrases import load_data, phrase_book
-from .recast import recast
+from .recast import framed, recast, unframed
 from .sentences import finished, is_action, is_greeting, join, shortened, split
 
 _LANGUAGES: Final = re.compile(
@@ -176,6 +176,8 @@ def _hook(paragraph: list[str], hook: str, address: str) -> None:
 def _in_dialect(source: str, dialect: str, task: WritingTask) -> str:
     lexicon = _data()["dialects"][dialect]
     rng = _rng(task, dialect)
+    if dialect == "小红书":
+        source = unframed(source)
     paragraphs = split(_reworded(source, lexicon["words"], task))
     if dialect == "粤语":
         paragraphs = [[re.sub(r"咗([。！？])$", r"啦\1", s) for s in p] for p in paragraphs]
@@ -196,12 +198,8 @@ def _in_dialect(source: str, dialect: str, task: WritingTask) -> str:
     if dialect != "小红书":
         return text
     wishes = replace(task, scenario="种草文案", source_text="", avoid=(source,), seed=f"{task.seed}/note")
-    note = split(_without(_SPOKEN, _without(_LIVE, text)))
-    if not note:
-        note = [[]]
-    note[0].insert(0, line_for("note_open", wishes))
-    note[-1].append(line_for("cta_note", wishes))
-    return join(note)
+    note = split(_without(_SPOKEN, _without(_LIVE, text))) or [[]]
+    return framed(line_for("note_open", wishes), note, [line_for("cta_note", wishes)], wishes)
 
 
 def _in_form(source: str, form: str, task: WritingTask) -> str:
@@ -210,6 +208,7 @@ def _in_form(source: str, form: str, task: WritingTask) -> str:
     wishes = replace(
         task, scenario=form, source_text="", avoid=(source,), seed=f"{task.seed}/{form}", profile=profile
     )
+    source = unframed(source)
     body = split(_without(_LIVE, source) if form != "直播带货" else source)
     if form == "种草文案":
         body = split(_without(_SPOKEN, join(body)))
@@ -224,10 +223,7 @@ def _in_form(source: str, form: str, task: WritingTask) -> str:
         ending = [line_for("cta_video" if form == "短视频" else "cta_note", wishes)]
     if form != "直播带货" and greets:
         body[0][0] = re.sub(r"^[^，。！？]*[，。！？]", "", body[0][0]) or body[0][0]
-    if opening:
-        body[0].insert(0, opening)
-    body[-1].extend(line for line in ending if line)
-    return join(body)
+    return framed(opening, body, ending, wishes)
 
 
 def _in_manner(source: str, task: WritingTask) -> str:
@@ -259,7 +255,10 @@ def _without(unwanted: re.Pattern[str], text: str) -> str:
         kept = []
         for sentence in paragraph:
             clauses = [c for c in re.split(r"(?<=，)", sentence) if not unwanted.search(c)]
-            if len(rest := finished("".join(clauses))) > 5:
+            rest = finished("".join(clauses))
+            if rest == sentence or (
+                len(rest) > 5 and not rest.endswith("的。")
+            ):  # 看了好几回的 says nothing alone
                 kept.append(rest)
         paragraphs.append(kept)
     return join(paragraphs) or text
@@ -267,13 +266,8 @@ def _without(unwanted: re.Pattern[str], text: str) -> str:
 
 def _reworded(text: str, words: Mapping[str, str], task: WritingTask) -> str:
     """Words replaced, longest first, each place once; names, points and numbers are shielded."""
-    names = (
-        task.product.name,
-        task.product.brand,
-        task.influencer_name,
-        task.product.price,
-        *task.product.selling_points,
-    )
+    product = task.product
+    names = (product.name, product.brand, task.influencer_name, product.price, *product.selling_points)
     shielded = [re.escape(n) for n in sorted({n for n in names if n}, key=len, reverse=True)]
     keys = [re.escape(k) for k in sorted(words, key=len, reverse=True)]
     pattern = re.compile("|".join([*(f"(?P<keep{i}>{s})" for i, s in enumerate(shielded)), *keys]))
