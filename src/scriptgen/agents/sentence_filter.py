@@ -32,6 +32,9 @@ _CLOSING_LIMIT: Final = 240
 _DOUBLED_MINIMUM: Final = 8  # letters: shorter repetitions are how hosts speak (三二一，三二一！)
 _LINE: Final = re.compile(r"\n")
 _BRACKET_END: Final = re.compile(r"[）)】\]]|\n")
+#: A bracket that is not closed within so many characters was forgotten: the script goes on after it.
+_BRACKET_LIMIT: Final = 80
+_SENTENCE_END: Final = re.compile(r"[。！？!?]")
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -108,6 +111,10 @@ class SentenceFilter:
 
     def _skip(self, until: re.Pattern[str]) -> None:
         end = until.search(self._held)
+        if until is _BRACKET_END:
+            start = max(_BRACKET_LIMIT - len(self._skipped), 0)
+            forgotten = _SENTENCE_END.search(self._held, start, end.end() if end else len(self._held))
+            end = forgotten or end
         skipped, self._held = (self._held[: end.end()], self._held[end.end() :]) if end else (self._held, "")
         self._skipped += skipped
         if end is None:
@@ -198,7 +205,7 @@ class SentenceFilter:
         if self._remark is not Remark.CERTAIN:
             return False
         self._after_remark = True
-        if opens_bracket(body):
+        if opens_bracket(body) and "\n" not in body:
             self._skipping, self._skipped = _BRACKET_END, ""
         return True
 

@@ -308,3 +308,14 @@ def test_script_that_goes_on_is_not_held_back(text: str) -> None:
     cleaner.feed(text + "\n正文：姐妹们看这里。")
     flowing = "这支口红我自己也在用，" * 20
     assert flowing[:100] in cleaner.feed(flowing)
+
+
+@pytest.mark.parametrize("first", ["（以上就是为您撰写的开场话术。", "（以上就是为您撰写的开场话术。\n"])
+def test_a_bracket_that_is_never_closed_does_not_swallow_the_script(first: str) -> None:
+    script = "".join(f"第{number}个颜色我先涂在手背上，你们看清楚再决定要不要。" for number in range(1, 9))
+    kept = clean(first + script, TASK)
+    assert kept
+    assert script.endswith(kept)
+    assert len(script) - len(kept) <= 120
+    cleaner = StreamCleaner(TASK)
+    assert "".join(map(cleaner.feed, first + script)) + cleaner.finish() == kept
