@@ -12,7 +12,7 @@ _TARGET_VALUE = re.compile(
     r"(?:换成|换为|改成|改为|转成|转为|变成|整成|做成|弄成|调成|写成|改写成|翻成|改做|切换成|搞成|整个|"
     r"来个)(?!\")"
 )
-_UNREAL_BEFORE = re.compile(r"(?:没人?|不|让\S{1,3}|[要想]\S?)$")
+_UNREAL_BEFORE = re.compile(r"(?:没人?|没有|不|让\S{1,3}|[要想]\S?)$")
 _AT_THE_TIME = re.compile(r"(?:的时候|时|前|后|之前|以后)")
 _LABELS_AFTER = re.compile(r"(?:就?是|有|为|主要|包括|改|换|[:：])|[^,，。的]{2,8}、")
 _LABELLED_BEFORE = re.compile(r"突出|把$|[加补](?:个|条|点|一个|上)?$")
@@ -29,7 +29,18 @@ _WITH_OBJECT = re.compile(
 _MORE_BEFORE = re.compile(r"[加多些强有]$|(?<![搞来写整弄])点$")
 _QUALITY_AFTER = re.compile(r"[感性好少]|无忧|有保障")
 _LOOSE_EVENTS = frozenset({"过年", "新年", "跨年", "开学", "周年", "六一"})
-_NEGATED_BEFORE = re.compile(r"(?:(?<!分)别|不要|不用|少|不想要?)(?:再|那么|这么|太|用|搞)*$")
+#: 像邻居唠嗑: a likeness that shows what 亲切些 means, no style beside it.
+_CHATS = frozenset({"唠嗑", "唠家常", "拉家常", "聊天"})
+_LIKE_BEFORE = re.compile(r"[像跟和如][^,，。]{1,8}$")
+_CLAUSE_MARKS = re.compile(r"[,，。!！?？;；\s]")
+_ASKS_FOR = re.compile(
+    r"写(?![得的完好过])|来|要(?![求不])|补|给我|给[个段]|安排|轮到|[呢][?？]?$|缺|差|还没|走起|整|接下来|下一|上$"
+)
+#: 跟刚才开场一样: the clause points at a script, is settled or puts off.
+_POINTS = re.compile(
+    r"刚才|之前|上面|那[段条版]|接在|一样|一致|风格|有现成|写得|先放|先不|不要|别|过关|就用|够用|[^要]有了|^有了|可以了?$|放放"
+)
+_NEGATED_BEFORE = re.compile(r"(?:(?<!分)别|不要|不用|少|不想要?)(?:再|那么|这么|太|用|搞|像|跟)*$")
 _TOO_BEFORE = re.compile(r"(?:太|过于|有点)$")
 
 
@@ -73,12 +84,26 @@ def sub_scenario_of(text: str, mentions: list[Mention], *, literal: bool) -> str
         return labelled[0].value
     if scenes:
         named = [m for m in scenes if not (m.value == "下播话术" and _AT_THE_TIME.match(text, m.end))]
-        specific = [m for m in named if m.value != "卖点介绍"] or named or scenes
-        return specific[0].value
+        if literal:
+            named = [m for m in named if m.value != "卖点介绍"] or named
+        return _asked_for(text, named or scenes, literal=literal).value
     if literal:
         return ""
     weak = (m for m in mentions if m.kind == "weak_sub" and not _WITH_OBJECT.match(text, m.end))
     return next((m.value for m in weak), "")
+
+
+def _asked_for(text: str, scenes: list[Mention], *, literal: bool) -> Mention:
+    """Of several scenes the one whose clause asks for it (互动先放放，写开场), 卖点 last of all."""
+    if literal or len(scenes) == 1:
+        return scenes[0]
+    return max(scenes, key=lambda m: (_weight(text, m), m.value != "卖点介绍"))
+
+
+def _weight(text: str, mention: Mention) -> int:
+    before = _CLAUSE_MARKS.split(text[: mention.start])[-1]
+    clause = before + _CLAUSE_MARKS.split(text[mention.start :])[0]
+    return bool(_ASKS_FOR.search(clause)) - 2 * bool(_POINTS.search(clause))
 
 
 def _is_literal(word: str, value: str) -> bool:
@@ -109,9 +134,17 @@ def _is_point_label(text: str, mention: Mention) -> bool:
 def styles_of(
     text: str, mentions: list[Mention], target: int, points: list[tuple[int, int]]
 ) -> tuple[str, ...]:
+    styles = [m for m in mentions if m.kind == "style"]
+    likened = [
+        m
+        for m in styles
+        if text[m.start : m.end] in _CHATS and _LIKE_BEFORE.search(text[max(0, m.start - 9) : m.start])
+    ]
+    if len(likened) < len(styles):
+        styles = [m for m in styles if m not in likened]
     found: list[str] = []
-    for m in mentions:
-        if m.kind != "style" or m.start < target or any(a <= m.start < b for a, b in points):
+    for m in styles:
+        if m.start < target or any(a <= m.start < b for a, b in points):
             continue
         before, after = text[max(0, m.start - 5) : m.start], text[m.end : m.end + 3]
         if _NEGATED_BEFORE.search(before) or (_TOO_BEFORE.search(before) and not after.startswith("的")):

@@ -19,9 +19,9 @@ from .signals import Signals
 #: Characters beyond which nothing counts as an indifferent answer or as small talk.
 _SHORT_ANSWER, _SMALL_TALK = 20, 60
 _MARKS = re.compile(r"[\s,，。.!！?？~、…]+")
-_OF_A_SCRIPT = re.compile(rf"[把将]|名|{p.PART}")
+_OF_A_SCRIPT = re.compile(rf"[把将]|名|[产商]品[换改]成|里面?的|(?:都|全|统一|一律)(?:部)?[换改替]|{p.PART}")
 _BY_DEGREE = re.compile(r"一?[点些]")
-_WRITES_ANEW = re.compile(r"写|来一段")
+_WRITES_ANEW = re.compile(r"写|[来整出弄搞给要]一?[个段条份版]")
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -77,11 +77,23 @@ def _writing(s: Signals) -> Verdict | None:
     follows_up = s.has_product or continues or s.has_script or bool(q.ELLIPSIS.fullmatch(s.text))
     if p.NOUN.search(s.text) or (s.names_scene and follows_up):
         return Verdict(IntentType.SCRIPT_GENERATION, 0.85, continues)
+    if s.has_script and _asks_for_the_next_day(s):
+        return Verdict(IntentType.SCRIPT_GENERATION, 0.8, continuation=True)
     if continues and (s.has_script or s.in_domain):
         return Verdict(IntentType.SCRIPT_GENERATION, 0.8, continuation=True)
     if s.names_scene or (s.has_product and not _is_daily(s)) or any(m.kind == "category" for m in s.mentions):
         return Verdict(IntentType.SCRIPT_GENERATION, 0.6, continues)
     return None
+
+
+def _asks_for_the_next_day(s: Signals) -> bool:
+    """双十一的有了，双十二的呢."""
+    last = list(q.CLAUSE.finditer(s.text))[-1:]
+    return any(
+        m.kind == "event" and c.start() <= m.start and q.ELLIPSIS.fullmatch(c[0].strip())
+        for c in last
+        for m in s.mentions
+    )
 
 
 def _is_daily(s: Signals) -> bool:
@@ -104,7 +116,7 @@ def _is_noise(s: Signals, *, acts: bool) -> bool:
         and not p.CLAIMS.search(t)
     ):
         return True
-    return not p.CJK.search(t) and not p.ENGLISH.search(t) and not s.in_domain
+    return not (p.CJK.search(t) or p.ENGLISH.search(t) or s.in_domain or s.replaces)
 
 
 def _is_small_talk(compact: str) -> bool:
@@ -128,7 +140,12 @@ def _is_batch_request(s: Signals, rewriting: Verdict | None) -> bool:
 
 
 def _rewriting(s: Signals) -> Verdict | None:
-    """Work on an existing script: another form, a concrete change, or simply better."""
+    """Work on an existing script."""
+    return Verdict(IntentType.SCRIPT_MODIFICATION, 0.92) if s.replaces else _reworded(s)
+
+
+def _reworded(s: Signals) -> Verdict | None:
+    """Another form, a concrete change, or simply better."""
     t = s.text
     edit = p.EDIT.search(t)
     if p.TRANSLATE.search(t) or p.LANGUAGE_ALONE.fullmatch(t) or _turned_into_a_value(s):
@@ -148,7 +165,7 @@ def _rewriting(s: Signals) -> Verdict | None:
     )
     if edit and not switches and (not polish or p.EDIT.search(p.STRONG_POLISH.sub("", t))):
         return Verdict(IntentType.SCRIPT_MODIFICATION, 0.9)
-    if p.POLISH.search(t):
+    if polish or p.POLISH.search(t):
         return Verdict(IntentType.SCRIPT_OPTIMIZATION, 0.9 if polish else 0.8)
     if p.EDIT_SOFT.search(t) or _moved_to_an_event(s):
         return Verdict(IntentType.SCRIPT_MODIFICATION, 0.75)
@@ -156,8 +173,8 @@ def _rewriting(s: Signals) -> Verdict | None:
 
 
 def _version_in_a_style(s: Signals) -> bool:
-    """俏皮版来一个."""
-    return any(m.kind == "style" and p.STYLE_VERSION.match(s.text, m.end) for m in s.mentions)
+    """俏皮版来一个, 出个种草笔记版."""
+    return any(m.kind in {"style", "scenario"} and p.STYLE_VERSION.match(s.text, m.end) for m in s.mentions)
 
 
 def _moved_to_an_event(s: Signals) -> bool:
@@ -168,9 +185,17 @@ def _moved_to_an_event(s: Signals) -> bool:
 
 def _said_to_a_script(s: Signals) -> Verdict | None:
     """要100字的, 念不顺: words that mean work only because there is a script."""
-    if p.DISLIKED.search(s.text):
+    if p.DISLIKED.search(s.text) or _only_a_manner(s):
         return Verdict(IntentType.SCRIPT_OPTIMIZATION, 0.7)
+    if s.has_name and p.PUTS_FOR.search(s.text):
+        return Verdict(IntentType.SCRIPT_MODIFICATION, 0.8)
     return Verdict(IntentType.SCRIPT_MODIFICATION, 0.7) if p.ON_SCRIPT.search(s.text) else None
+
+
+def _only_a_manner(s: Signals) -> bool:
+    """亲切一些，像宝妈之间唠嗑: no scene, and no mere length (50字)."""
+    clauses = [c[0].strip() for c in q.CLAUSE.finditer(s.text)]
+    return not s.names_scene and any(q.MANNER.fullmatch(c) and not c[0].isdigit() for c in clauses)
 
 
 def _turned_into_a_value(s: Signals) -> bool:
@@ -205,8 +230,8 @@ def _asks_for_new(s: Signals, rewriting: Verdict) -> bool:
     if anew or supplements or (write and not polishes and _limits_a_new_one(s)):
         return True
     if not write:
-        limits = p.LIMITED.match(t) or _only_limits(s)
-        return (polishes or bool(limits)) and _describes(s)
+        limits = polishes or p.LIMITED.match(t) or _only_limits(s) or _only_manners(s)
+        return bool(limits) and _describes(s)
     if p.EXISTING.search(t) and not (s.has_product and _WRITES_ANEW.search(write[0])):
         return False
     edit = p.EDIT.search(t) or p.EDIT_SOFT.search(t)
@@ -227,6 +252,12 @@ def _only_limits(s: Signals) -> bool:
     """口红直播开场，不要提价格: nothing is to be changed, something is only to stay out."""
     rest = p.LIMITS.sub("", s.text)
     return rest != s.text and not (p.EDIT.search(rest) or p.EXISTING.search(rest))
+
+
+def _only_manners(s: Signals) -> bool:
+    """口红的开场，短一点: how a new script shall be, where nothing else speaks of a change."""
+    rest = [c[0] for c in q.CLAUSE.finditer(s.text) if not q.MANNER.fullmatch(c[0].strip())]
+    return not p.EXISTING.search(s.text) and not any(p.EDIT.search(c) for c in rest)
 
 
 def _describes(s: Signals) -> bool:

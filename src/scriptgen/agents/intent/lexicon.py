@@ -49,6 +49,11 @@ class Lexicon:
             word: category for category, words in products.items() for word in words
         }
         self._near = _one_character_off(self.product_category)
+        self._sounds = {c: sound for sound, chars in _load("sounds.json").items() for c in chars}
+        self._by_sound: dict[str, list[str]] = {}
+        for word in self.product_category:
+            if 2 <= len(word) <= _LONGEST_MISTYPED and _CJK_WORD.fullmatch(word):
+                self._by_sound.setdefault(self._sound(word), []).append(word)
         self.events = frozenset(terms["event"])
         self.suffix_category: dict[str, str] = {
             suffix: kind.removeprefix("suffix:")
@@ -89,24 +94,42 @@ class Lexicon:
 
         A listed word with one character mistyped (冲峰衣) counts as that word unless `mistyped` is off.
         """
-        for start in range(len(phrase)):
+        for start in range(max(1, len(phrase) - 1)):
             category = self.product_category.get(phrase[start:])
             if category:
                 return category
-        if mistyped and (category := self._mistyped(phrase)):
+        if mistyped and (category := self.sounding_like(phrase) or self._mistyped(phrase)):
             return category
         for length in (3, 2, 1):
             category = self.suffix_category.get(phrase[-length:], "") if len(phrase) > length else ""
             if category:
                 return _for_whom(phrase) or category
-        return ""
+        return self.product_category.get(phrase[-1:], "")
+
+    def sounding_like(self, phrase: str) -> str:
+        """The category of the listed word that `phrase` sounds like (口宏, 兰牙耳击), "" when there is none.
+
+        At least one character must be the right one.
+        """
+        found = {
+            self.product_category[word]
+            for word in self._by_sound.get(self._sound(phrase), ())
+            if any(a == b for a, b in zip(word, phrase, strict=True))
+        }
+        return found.pop() if len(found) == 1 else ""
+
+    def _sound(self, word: str) -> str:
+        return " ".join([self._sounds.get(c, c) for c in word])
 
     def _mistyped(self, phrase: str) -> str:
         for start in range(max(0, len(phrase) - _LONGEST_MISTYPED), len(phrase) - _SHORTEST_MISTYPED + 1):
             word = phrase[start:]
             if not _CJK_WORD.fullmatch(word):
                 continue
-            found = {self._near.get(key, "") for key in _blanked(word)} - {""}
+            keys = _blanked(word)
+            if word[-1] in self.suffix_category:  # 阅读灯 is no mistyped 阅读器
+                del keys[-1]
+            found = {self._near.get(key, "") for key in keys} - {""}
             if len(found) == 1:
                 return found.pop()
         return ""
@@ -142,7 +165,10 @@ def _wordish(char: str) -> bool:
 
 
 def _alternatives(words: Iterable[str]) -> str:
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    """A pattern of all words, longest first; the lookahead passes over most positions without trying them."""
+    listed = sorted(words, key=len, reverse=True)
+    starts = re.escape("".join(dict.fromkeys(word[0] for word in listed)))
+    return f"(?=[{starts}])(?:{'|'.join(map(re.escape, listed))})"
 
 
 def _load(name: str) -> Any:

@@ -21,6 +21,8 @@ _JOINED = re.compile(
 #: A comma joins a list only where the request says that each item is meant (开场,逼单,下播各一段).
 _JOINED_BY_COMMA = re.compile(r"(?:的?话术)?\s?,\s?")
 _EACH_MEANT = re.compile(r"各|每|都|分别|一样一|一次|一起|一块|一并|一口气|全要|全写|打包")
+#: 卖点是显白: what follows is told of the scene's name, the scene itself is not asked for.
+_LABEL = re.compile(r"(?:就|主要)?(?:是|有|为|包括|:)")
 _MAX_GAP = 8
 #: So many scenes side by side (开场逼单下播) are a list without any joint.
 _NO_CHANCE = 3
@@ -30,9 +32,10 @@ _DIGITS = {c: i + 1 for i, c in enumerate("一二三四五六七八九十")} | {
 
 
 class Lists(msgspec.Struct, frozen=True):
-    """Runs of two or more scenes, events or products joined like a list; empty when there is none."""
+    """Runs of two or more scenes, scenarios, events or products joined like a list; empty without one."""
 
     scenes: list[str]
+    scenarios: list[str]
     events: list[str]
     products: list[ProductMention]
 
@@ -42,8 +45,10 @@ class Lists(msgspec.Struct, frozen=True):
 
 
 def find_lists(text: str, mentions: list[Mention], products: list[ProductMention]) -> Lists:
+    scenes = [m for m in mentions if m.kind in {"sub_scenario", "weak_sub"} and not _LABEL.match(text, m.end)]
     return Lists(
-        scenes=_joined_values(text, [m for m in mentions if m.kind in {"sub_scenario", "weak_sub"}]),
+        scenes=_joined_values(text, scenes),
+        scenarios=_joined_values(text, [m for m in mentions if m.kind == "scenario"]),
         events=_joined_values(text, [m for m in mentions if m.kind == "event"]),
         products=_joined_products(text, products),
     )

@@ -14,7 +14,7 @@ _VOICE = (
     r"(?:口吻|风格|语气|口气|说话方式|说话的?(?:感觉|样子|语气|风格|方式)|腔调|人设|调调|语感|style|"
     r"感觉|调性|样子|路子|那?个?味儿?|那?股?劲儿?|腔|话风|文风)"
 )
-_SURNAMES = (
+SURNAMES = (
     "赵孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕施张孔曹严华金魏陶姜戚谢邹喻柏窦章苏潘葛范彭郎鲁韦马苗方俞任袁柳"
     "鲍史唐费薛雷贺倪汤罗郝邬安乐傅康伍余顾孟黄穆萧尹姚邵汪祁毛狄戴宋庞熊舒屈祝董梁杜阮蓝闵季贾江童颜郭梅林"
     "钟徐邱骆高夏蔡田樊胡凌霍虞万柯卢莫房丁邓洪包左石崔龚程邢裴陆荣翁段侯温庄晏柴瞿阎连向古易廖耿文欧"
@@ -25,13 +25,13 @@ _PATTERNS = tuple(
         r"(?:主播|达人|博主|网红|up主|主持人|出镜人?|主讲人?)(?:的)?(?:名字?|名称|昵称)?[,，]?(?:就)?(?:是|叫|为|"
         r":|：|换成|改成|改为|替换为|替换成|换为|用|就是|写|换|改)\s*"
         + _N
-        + r"(?=[,，。、!！?？:的\s;；]|$|写|来[一个段]|给|这|那|要|今|吧|哈|啊|了)",
+        + r"(?=[,，。、!！?？:的\s;；]|$|写|来[一个段条份篇则版套点]|给|这|那|要|今|吧|哈|啊|了)",
         r"(?<!产品)(?<!商品)(?<!品牌)(?:名字|昵称|艺名|人名)(?:也|都)?(?:换成|改成|改为|换为)"
         + _N
         + r"(?=[,，。!！:\s]|$|吧)",
         r"(?:给|替|帮|为)(?:主播|达人|博主)?"
         + _N
-        + r"(?:的直播间|直播间|的直播)?(?:也|再|重新|单独|今晚|明天|今天)?(?=写|来[一个段条份]|来$|"
+        + r"(?:的直播间|直播间|的直播)?(?:也|再|重新|单独|今晚|明天|今天)?(?=写|来[一个段条份篇则版套点]|来$|"
         r"准备|弄|做[一个段]|出[一个段条]|整[一个段]|搞|生成|编|安排|定制|设计|补)",
         r"(?:换成|改成|改为|变成|换为|用|拿|借|按照|按|照着|照|模仿|仿照|仿|学着|学一下|学学|学习|学|像|以|参考|换|整成|"
         r"转成|切换成|切成|写成|做成|调成|套用|贴近)"
@@ -51,7 +51,7 @@ _PATTERNS = tuple(
         r"(?:这次|这回|这版|这条|这个)(?:是)?(?:给|替|帮)" + _N + r"(?=$|[,，。!！\s])",
         r"(?:换成|改成|整成|弄成|学|像|按)" + _N + r"那[种样](?:的|儿)?(?=$|[,，。!！\s])",
         r"^(?:请问)?" + _N + r"(?:这个?(?:主播|达人|人)|老师)?(?:是谁|是哪位|是哪个|是干啥的|是做什么的)",
-        r"(?:由|让|请|轮到|换|改由)"
+        r"(?:由|让|请|轮到|[换改]成|换|改由)"
         + _N
         + r"(?:来播|来讲|来念|来说|来读|来录|来卖|来带|来(?=$|[,，])|主播|直播|讲解|播|念|出镜)",
         r"(?:主播|达人|博主)" + _N + r"(?=[,，。、!！?？的\s]|$|要|今|用|写)",
@@ -60,7 +60,7 @@ _PATTERNS = tuple(
 _NICKNAME = re.compile(
     r"(?:我是|我叫|场是|播是|给|^|[,，。\s把])(?:给|帮|替|由)?((?:小|阿|大|老)(?:[一-龥]{1,2}?|[a-z]{2,8})(?:姐|哥|酱|妹|叔|爷|老师|宝)?|"
     r"[一-龥]{1,3}(?:姐|哥|酱|妹妹?|叔|老师|同学|妈|爸|嫂|婶|姨|爷|总|工|导)|[a-z]{2,12}|(?P<char>[一-龥])(?P=char))"
-    r"(?=今晚|今天|明天|明晚|要播|要(?:的|一[段个条])|要用|用的|来播|直播|开播|的(?:直播|开场|专场|号|场子)|要?卖|要讲|主播|达人|要?上播|要?开播|马上|准备|[,，]|"
+    r"(?=今晚|今天|明天|明晚|要播|要(?:的|一[段个条])|[要想](?:种草|推|带货|介绍)|要用|用的|来播|直播|开播|的(?:直播|开场|专场|号|场子)|要?卖|要讲|主播|达人|要?上播|要?开播|马上|准备|[,，]|"
     r"那段|那版|那条)"
 )
 #: 种草文案，给米粒妈: at the end of a clause only what is plainly a name.
@@ -76,7 +76,7 @@ _VERSION_OF = re.compile(
 #: 周小棠今晚的场子: a full name is one by its family name, and by what it stands before.
 _SURNAMED = re.compile(
     r"(?:^|[,，。\s]|给|帮|替|把|是|[今明]晚|今天|明天)((?:欧阳|上官|司马|诸葛|夏侯|["
-    + _SURNAMES
+    + SURNAMES
     + r"])[一-龥]{1,2}?)"
     r"(?=(?:[今明后昨]晚|[今明后昨]天|周[一二三四五六日末]|晚上|下午|早上|中午|这场|下场|那场)?"
     r"(?:的(?:场子?|直播间?|专场|开场|场次|风格|号)|要(?:直播|开播|播|上播|卖|带货|用)|直播要用|来播|开播|上播|用的|带货|这场|那场))"
@@ -91,6 +91,25 @@ _NOT_A_VOICE = re.compile(rf"{LANGUAGE}|{FORM}|文言|白话|口头|书面")
 #: 帮我提提: a doubled verb is nobody.
 _ACTIONS = frozenset(
     "改写想提救来快急用换弄整帮瞧问听念练播卖加减删补调理顺捋走等玩逛挑选比品尝闻摸求讲说聊看试搞做润磨"
+)
+#: help, 要个无人机的: English words that stand where a name would.
+_ENGLISH_WORDS = frozenset(
+    {
+        "help",
+        "hi",
+        "hello",
+        "hey",
+        "ok",
+        "okay",
+        "need",
+        "please",
+        "pls",
+        "thx",
+        "thanks",
+        "want",
+        "sos",
+        "asap",
+    }
 )
 #: Last characters of names of things that are as common in names of people.
 _GIVEN_NAME_ENDS = frozenset("玉珠金银花桃杏米豆果石参茶蜜酒糖梨枣球钻珊琴棋书")
@@ -107,7 +126,7 @@ def find_name(text: str, lexicon: Lexicon, mentions: list[Mention]) -> Span | No
         match = pattern.search(text)
         while match:
             span = match.span(1)
-            if _is_name(text[span[0] : span[1]], span, lexicon, mentions):
+            if is_name(text[span[0] : span[1]], span, lexicon, mentions):
                 return span
             match = pattern.search(text, match.start() + 1)
     return None
@@ -118,14 +137,24 @@ def refers_to_a_person(text: str) -> bool:
     return bool(_PRONOUN.search(text))
 
 
-def _is_name(name: str, span: Span, lexicon: Lexicon, mentions: list[Mention]) -> bool:
-    if _NOT_SURNAMED.match(name) or lexicon.not_names.search(name) or name in lexicon.product_category:
+def is_name(name: str, span: Span, lexicon: Lexicon, mentions: list[Mention]) -> bool:
+    """Whether `name`, which stands at `span`, may be a person's by what it is made of."""
+    if (
+        name[-1] == "家"
+        or name in _ENGLISH_WORDS
+        or _NOT_SURNAMED.match(name)
+        or lexicon.not_names.search(name)
+        or name in lexicon.product_category
+    ):
         return False
     if _NOT_A_VOICE.match(name) or (name[0] in _ACTIONS and name[0] * 2 == name):
         return False
     # 给打底霜写 and 给抽屉柜写 are for things, 给周小玉写 is not.
-    personal = len(name) < 3 or name[-1] in _GIVEN_NAME_ENDS or name[0] in _SURNAMES + "小阿大老"
+    personal = len(name) < 3 or name[-1] in _GIVEN_NAME_ENDS | _TITLES or name[0] in SURNAMES + "小阿大老"
     if not personal and lexicon.category_of(name):
+        return False
+    # 童车 and the mistyped 毛依 have the shape of a family name and a given one.
+    if name in lexicon.suffix_category or lexicon.sounding_like(name):
         return False
     # 可乐姐 holds a product word and is a person all the same.
     called = name[-1] in _TITLES

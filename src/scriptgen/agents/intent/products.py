@@ -17,6 +17,8 @@ from .heads import (
     extended,
     headed,
     pointed_at,
+    shaped,
+    sounding,
     with_sauce,
 )
 from .lexicon import Lexicon, Mention
@@ -75,7 +77,7 @@ def find_products(
         )
     cut = [p for p in _cut_out(text, lexicon, mentions) if not any(_inside(p, other) for other in listed)]
     if not listed and not cut:
-        return headed(text, lexicon, mentions)
+        return headed(text, lexicon, mentions) or sounding(text, lexicon, mentions)
     cut += _siblings(text, lexicon, mentions, listed)
     kept = [p for p in listed if not any(_inside(p, other) for other in cut)]
     merged: list[ProductMention] = []
@@ -130,6 +132,8 @@ def _trimmed(
     text: str, start: int, end: int, lexicon: Lexicon, mentions: list[Mention]
 ) -> ProductMention | None:
     others = [m for m in mentions if m.kind != "product" and m.start < end and start < m.end]
+    if others and others[0].kind == "category" and (narrowed := _narrowed(text, start, others[0], lexicon)):
+        return narrowed
     if others and others[0].start > start:
         end = others[0].start
     elif others:
@@ -157,7 +161,15 @@ def _trimmed(
         return ProductMention(start, end, lexicon.product_category[phrase])
     if not 2 <= len(phrase) <= 12 or NOT_A_PRODUCT.search(phrase) or not _WHOLE.fullmatch(phrase):
         return None
-    return ProductMention(start, end, lexicon.category_of(phrase))
+    return shaped(ProductMention(start, end, lexicon.category_of(phrase)), text)
+
+
+def _narrowed(text: str, start: int, category: Mention, lexicon: Lexicon) -> ProductMention | None:
+    """进口零食, 大码女装: a category that is narrowed down by nothing but modifiers is a product."""
+    lead = _LEAD.match(text[start : category.start])
+    begin = start + (lead.end() if lead else 0)
+    modified = extended(text, begin, category.start, lexicon, running_text=True) == begin < category.start
+    return ProductMention(begin, category.end, category.value) if modified else None
 
 
 def _siblings(

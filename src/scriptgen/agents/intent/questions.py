@@ -50,6 +50,8 @@ def _asks_how(c: str, s: Signals, how: re.Match[str]) -> bool:
     if acting and (q.PUT_IN.search(before) or (how[0] == "有没有" and p.DEGREE.search(c))):
         return False
     write = p.WRITE.search(c)
+    if how[0] == "有没有" and p.WRITE.search(c, how.end()):
+        return False
     topic = write and write.start() < how.start() and q.DESIRE.search(before)
     return not topic and not (q.DESIRE.match(c) and p.EDIT.search(c))
 

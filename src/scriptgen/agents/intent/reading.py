@@ -18,6 +18,9 @@ from .lists import Lists, find_lists, script_count
 from .names import find_name, refers_to_a_person
 from .patterns import NAME_PART, PART
 from .products import answer_product, find_products
+from .renames import find_new_name
+from .replacements import quoted_pairs, renamed_product, without_quoted
+from .settled import still_open
 from .signals import Signals
 from .source import split_source
 from .values import find_length, find_price, find_selling_points
@@ -40,7 +43,7 @@ _INSERTION = re.compile(r"加(?!强)|补(?!货)|插|添|带上|增加")
 _PART_TURNED = re.compile(rf"(?!{NAME_PART}){PART}[^,，。]{{0,4}}(?:换|改|变)(?:成|为)")
 #: Characters of an over-long instruction that are read, from its start and from its end.
 _HEAD, _TAIL = 500, 300
-_FROM_TO = re.compile(r"从?开[场播].{0,8}到")
+_FROM_TO = re.compile(r"从?开[场播].{0,8}(?<!收)到")
 _REMEMBERED = 1024
 _REMEMBERED_CHARACTERS = 100
 
@@ -86,8 +89,14 @@ class Reader:
         lexicon = self._lexicon
         parts = split_source(lexicon.normalise(query))
         text = _ends_of(parts.instruction)
-        mentions, products = self._mentions(text)
-        name = find_name(text, lexicon, mentions)
+        pairs = quoted_pairs(text)
+        renamed = None if parts.has_source else renamed_product(pairs, lexicon)
+        text = without_quoted(text, pairs)
+        mentions, products = still_open(text, *self._mentions(text))
+        if renamed:
+            products = [*products, renamed]
+        new_name = find_new_name(text, pairs, lexicon, mentions)
+        name = new_name or find_name(text, lexicon, mentions)
         if name:
             products = [p for p in products if p.end <= name[0] or name[1] <= p.start]
         lists = find_lists(text, mentions, products)
@@ -100,6 +109,7 @@ class Reader:
                 has_script=has_script,
                 has_source=parts.has_source,
                 listed=lists.longest,
+                replaces=bool(pairs or new_name),
             )
         )
         slots, source = Slots(), ""
@@ -171,9 +181,10 @@ class Reader:
         inserted = _INSERTION.search(text) if kind is IntentType.SCRIPT_MODIFICATION else None
         limit = inserted.start() if inserted else len(text)
         lists_points = not literal and (not rewriting or bool(_TELLS_POINTS.search(text)))
-        points = find_selling_points(text, mentions) if lists_points else []
+        product_ends = [p.end for p in products]
+        points = find_selling_points(text, mentions, product_ends) if lists_points else []
         plain = _without(text, mentions, "event")
-        price = None if literal else find_price(plain, product_ends=[p.end for p in products])
+        price = None if literal else find_price(plain, product_ends=product_ends)
         length = find_length(plain)
         before = [m for m in mentions if m.start < limit]
         found = {
@@ -245,6 +256,8 @@ def _put_in(text: str) -> int:
 def _listed(query: str, text: str, lists: Lists) -> dict[str, Any]:
     """Lists go into `extra`, joined by "、"; the single value they replace is emptied."""
     found: dict[str, Any] = {"sub_scenario": ""} if _FROM_TO.search(text) else {}
+    if lists.scenarios:
+        found["scenario"] = ""
     extra: dict[str, str] = {}
     if lists.scenes:
         extra["batch_sub_scenarios"] = "、".join(lists.scenes)

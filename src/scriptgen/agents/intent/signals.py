@@ -12,7 +12,8 @@ from .lexicon import Mention
 
 class Signals(msgspec.Struct, frozen=True):
     """What the decision is made on. `text` is the stripped instruction; `listed` is the length of the longest
-    list of scenes, products or events; `has_script` is about the conversation, `has_source` about the query.
+    list of scenes, products or events; `has_script` is about the conversation, `has_source` about the query;
+    `replaces` tells that quoted words or a name are to take the place of others.
     """
 
     text: str
@@ -22,6 +23,7 @@ class Signals(msgspec.Struct, frozen=True):
     has_script: bool
     has_source: bool
     listed: int
+    replaces: bool = False
 
     @property
     def names_scene(self) -> bool:

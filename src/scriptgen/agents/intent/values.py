@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from .lexicon import Mention
+from .qualities import is_quality
 
 Span = tuple[int, int]
 
@@ -31,7 +32,7 @@ _DECIMAL_PRICE = re.compile(
 )
 _COUNTED_PRICE = re.compile(
     r"(?<![\d.])\d{1,5}(?:\.\d{1,2})?(?=(?:/?[一两二三四五]|/[1-9])(?:大|小)?(?:套|盒|瓶|支|件|箱|包|袋|双|斤|罐|"
-    r"只|台|对|串|桶|提|片|个|份|条|床|罐|本|根|颗|枚|把|张|卷|块|斤装|粒))"
+    r"只|台|对|串|桶|提|片|个|份|条|床|罐|本|根|颗|枚|把|张|卷|块|斤装|粒|饼|板|组|幅|副|顶|辆|束|盆|株|打|扎|捆|筐|篓|坛|听|筒|贴|架))"
 )
 #: 待产包一套398, 3盒59: a count before, nothing behind.
 _PRICE_FOR_COUNT = re.compile(
@@ -46,6 +47,11 @@ _CORRECTED_PRICE = re.compile(
     r"[价钱][^\d]{0,12}(?:应该是|应该|得是|其实是|实际是|是)(\d+(?:\.\d+)?(?:元|块)?)(?![\d字秒])"
 )
 _REPLACED_NUMBER = re.compile(r"(?:换成|改成|改为|变成)(\d+(?:\.\d+)?(?:元|块)?)(?=$|[,，。:：\s])")
+#: 价格39.9改成29.9: the second holds.
+_NEW_PRICE = re.compile(
+    rf"[¥￥]?{_NUM}(?:块钱|元|块)?(?:[写报说]?[错不]对?了?,?(?:应该)?|都|全|统一)?(?:换成|改成|改为|换为|变成|改到|调到|调成|降到|涨到)"
+    rf"(?P<price>[¥￥]?{_NUM}(?:块钱|元|块)?)(?![\d字秒s%折分])"
+)
 _TODAY = re.compile(
     r"(?:今天|今晚|现在|直播间|今儿)(?:只要|才|卖|是|就)?(?P<price>\d{2,5}(?:\.\d{1,2})?)(?=$|[,，。!！\s])"
 )
@@ -65,18 +71,19 @@ _MOMENT = re.compile(r"(?:之?后|以后|前)(?:就|要|开|上|播|直|$)|就�
 _POINT_TRIGGER = re.compile(
     r"(?:(?:加上?|补上?|增加|添加|加入|加进)(?:一?[个条]|[一两]个)?卖点(?:是|叫|:)?|"
     r"(?:关键词|关键点|核心|好处|长处|强项|看点|胜在|好在|赢在|优点)(?:就是|主要是|是|就|有|为|:)+|"
-    r"(?:产品)?卖点(?:就是|主要是|包括|是|有|为|写|改成|换成|再加上?|里?加上?|:|：)+|主打的?(?:是|就是)?|"
+    r"(?:产品)?卖点(?:就是|主要是|包括|是|有|为|写|改成|换成|(?:再|里)?加上?(?:一?[个条])?|:|：)+|主打的?(?:是|就是)?|"
     r"突出(?:一下|的是|写)?|强调(?:一下|的是)?|特点(?:就是|是|有|:)+|"
     r"优点(?:就是|是|有|:)+|亮点(?:就是|是|有|:)+|优势(?:就是|是|有|:)+|重点(?:讲讲|讲|说说|说|"
     r"突出|是|放在)+|特色(?:是|就是|:)+)\s*"
 )
+_POINTS = re.compile("[卖优亮特][点势色]|好处|看点")
 _SEGMENT = re.compile(r"[^,，。;；!！?？\s:：]+")
 _ITEM_SEPARATOR = re.compile(r"、|/|(?:以及|还有|并且|而且|又)|(?<![柔温暖平祥])(?:和|跟)(?!田)")
 _NOT_A_POINT = re.compile(
     r"^[¥￥]?\d+(?:\.\d+)?(?:[一两二三四五六七八九]|$)|(?<![读书手])写|来[一个段条份点]|^要|给我|帮|元|块|\d+字|\d+秒|"
     r"^.{0,6}[\d一两三四五六][条段版份]$|话术|文案|风格|主播|直播|短视频|口播|脚本|[一三两]段|一版|讲完|语气|产品|"
-    r"今天|今晚|我们|咱|我是|价格|谢谢|麻烦|急|接着|下一个|卖的|就行|即可|吧$|呢$|更|再|多久|版本|"
-    r"怎么|什么|开始|要求|目标|人群|能不能|会不会|是不是|可不可以|吗$|是否"
+    r"今天|今晚|我们|咱|我是|价格|[单售特底]价|价\d|谢谢|麻烦|急|接着|下一个|卖的|就行|即可|吧$|(?<![面毛花])呢$|更|再|多久|版本|"
+    r"怎么|什么|字数|开始|要求|目标|人群|能不能|会不会|是不是|可不可以|吗$|是否"
 )
 _NOT_TOLD = re.compile(
     r"面向|适合|针对|[一二两三四五六七八九十\d]|[点些]$|用|急|快|谢|[今明]|晚|给|别|不要|要|太|像|风|感觉?$|口吻|好听|自然|人设|可以|感性|稿|发我|吸引|"
@@ -94,23 +101,20 @@ def find_price(text: str, *, marked_only: bool = False, product_ends: Iterable[i
     `marked_only` keeps bare numbers out, for running text of a pasted script. A bare number straight behind
     a product (口红99，写个促销) is its price.
     """
-    marked = [m.span(1) for m in _MARKED_PRICE.finditer(text) if not _is_former(text, m.start(1))]
-    marked = [s for s in marked if not _LENGTH.match(text, s[0])]
+    named = None if marked_only else _NEW_PRICE.search(text)
+    marked = (
+        [] if named else [m.span(1) for m in _MARKED_PRICE.finditer(text) if _is_marked(text, m.start(1))]
+    )
     if marked:
         return marked[-1]
+    named = named or _SOLD_FOR.search(text)
     patterns = [_UNIT_PRICE, _DECIMAL_PRICE]
-    sold = _SOLD_FOR.search(text)
-    if sold:
-        return sold.span("price")
-    if not marked_only:
-        counted = _PRICE_FOR_COUNT.search(text) or _TODAY.search(text)
-        if counted:
-            return counted.span("price")
-        for end in product_ends:
-            bare = _BARE_PRICE.match(text, end)
-            if bare:
-                return bare.span("price")
+    if not (named or marked_only):
+        bare = (match for end in product_ends if (match := _BARE_PRICE.match(text, end)))
+        named = _PRICE_FOR_COUNT.search(text) or _TODAY.search(text) or next(bare, None)
         patterns += [_COUNTED_PRICE, _ADJECTIVAL_PRICE, _LONE_PRICE]
+    if named:
+        return named.span("price")
     for pattern in patterns:
         for match in pattern.finditer(text):
             if not _is_former(text, match.start()):
@@ -128,10 +132,14 @@ def find_length(text: str) -> Span | None:
     return None
 
 
-def find_selling_points(text: str, mentions: list[Mention]) -> list[Span]:
-    """Named points (主打轻薄、自带线) and free lists (遮瑕好、不卡粉) in the order typed."""
+def find_selling_points(text: str, mentions: list[Mention], product_ends: Sequence[int] = ()) -> list[Span]:
+    """Named points (主打轻薄、自带线), free lists (遮瑕好、不卡粉) and single qualities of a product that the
+    text names (电饭煲的逼单，不粘锅), in the order typed.
+    """
     for trigger in _POINT_TRIGGER.finditer(text):
-        points = _points_after(text, trigger.end(), mentions)
+        # 卖点是遮瑕: behind the word itself even the name of a product is a point.
+        others = [m for m in mentions if m.kind != "product"] if _POINTS.search(trigger[0]) else mentions
+        points = _points_after(text, trigger.end(), others)
         if points:
             return points
     segments = list(_SEGMENT.finditer(text))
@@ -143,7 +151,13 @@ def find_selling_points(text: str, mentions: list[Mention]) -> list[Span]:
     for told, following in pairwise(segments):
         if _is_told_about(told.span(), mentions):
             return _told(text, following.start(), mentions)
-    return []
+    return [q for s in segments if (q := _quality(text, s.span(), product_ends))] if product_ends else []
+
+
+def _quality(text: str, span: Span, product_ends: Sequence[int]) -> Span | None:
+    """The segment, or what stands in it behind a product (四件套不起球), when that is a quality."""
+    starts = [end for end in product_ends if span[0] < end <= span[1]] or [span[0]]
+    return next(((a, span[1]) for a in starts if is_quality(text[a : span[1]])), None)
 
 
 def _is_told_about(span: Span, mentions: list[Mention]) -> bool:
@@ -177,6 +191,11 @@ def _points_after(text: str, start: int, mentions: list[Mention]) -> list[Span]:
         if not items or text[segment.end() : segment.end() + 1] not in {",", " "}:
             break
     return points
+
+
+def _is_marked(text: str, start: int) -> bool:
+    """Whether an amount behind 到手 or 价 is a price of today and no length (价格说30秒)."""
+    return not (_is_former(text, start) or _LENGTH.match(text, start))
 
 
 def _is_former(text: str, start: int) -> bool:
