@@ -1,60 +1,109 @@
 """Which templates match where, and which could still be completed: one automaton over all templates.
 
-Its deterministic states are made on demand and kept. Unlike a plain multi-pattern search it also tells, after
-every character, the earliest start of a match that is still forming: what the streaming guard must hold back.
+Its states are made on demand and kept. Unlike a plain multi-pattern search it also tells, after every
+character, the earliest start of a match that is still forming: what the streaming guard must hold back.
 It knows nothing of rules, severities or offsets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
 from operator import add
 from typing import Final
 
-from .templates import Node, Remainder, after, complete, leading
+from .places import BetweenPlace, GapPlace, Place, SoundPlace, WordPlace
+from .templates import Spellings
 
-#: Transitions kept, some 0.5 KB each with their states; text that makes more of them starts the cache afresh.
+#: Transitions kept, some 0.5 KB each with their states and places; text that makes more of them starts the
+#: caches afresh.
 _MAX_TRANSITIONS: Final = 60_000
-_Position = tuple[int, Remainder]
+_SILENCE: Final[tuple[tuple[str, ...], AbstractSet[str]]] = ((), frozenset())
 
 
 class State:
-    """Templates read so far: what is left of each, by label. `accepts` are the labels of those complete here;
-    `alive` tells whether a longer match may follow; `next` caches the transitions (None: every match dies).
+    """The places a text has reached. `accepts` are the labels of the templates complete here; `alive` tells
+    whether a longer match may follow; `next` caches the transitions (None: every match dies).
     """
 
-    __slots__ = ("_open", "accepts", "alive", "next", "positions")
+    __slots__ = ("accepts", "alive", "gaps", "next", "sounds", "words")
 
-    def __init__(self, positions: tuple[_Position, ...]) -> None:
-        self.positions = positions
-        self.accepts = tuple(sorted({label for label, left in positions if complete(left)}))
-        self.alive = any(left for _, left in positions)
+    def __init__(self, reached: Iterable[Place]) -> None:
+        words: list[tuple[Collection[str], WordPlace]] = []
+        gaps: list[GapPlace] = []
+        sounds: list[SoundPlace] = []
+        labels: list[int] = []
+        between: list[BetweenPlace] = []
+        for place in reached:
+            if isinstance(place, BetweenPlace):
+                between.append(place)
+            elif isinstance(place, WordPlace):
+                words.append((place.firsts, place))
+            elif isinstance(place, GapPlace):
+                gaps.append(place)
+            else:
+                sounds.append(place)
+        for place in between:
+            unfolded = place.unfolded or place.unfold()
+            words += unfolded.words
+            gaps += unfolded.gaps
+            labels += unfolded.labels
+            if unfolded.between:
+                between += [each for each in unfolded.between if each not in between]
+        self.words = tuple(words)
+        self.gaps = tuple(gaps)
+        self.sounds = tuple(sounds)
+        self.accepts = tuple(sorted(set(labels)))
+        self.alive = bool(words or gaps or sounds)
         self.next: dict[str, State | None] = {}
-        self._open = any(node.open for _, left in positions for node in leading(left))
 
-    def tells_apart(self, character: str) -> bool:
-        """False when `character` leads where every character leads that no template names here."""
-        if not self._open:
-            return True  # nowhere, then: found out faster than looked up
-        return any(character in node.named for _, left in self.positions for node in leading(left))
+
+class Kept:
+    """Counts what some automata keep. They share places, so they forget together: what one had unfolded anew
+    the other would hold a second time.
+    """
+
+    __slots__ = ("_automata", "_count")
+
+    def __init__(self) -> None:
+        self._automata: list[PrefixAutomaton] = []
+        self._count = 0
+
+    def join(self, automaton: PrefixAutomaton) -> None:
+        self._automata.append(automaton)
+
+    def add_one(self) -> None:
+        if self._count >= _MAX_TRANSITIONS:
+            self._count = 0
+            places = dict.fromkeys(place for automaton in self._automata for place in automaton.forget())
+            for place in places:
+                place.begin_again()
+        self._count += 1
 
 
 class PrefixAutomaton:
-    """Built once from (template, label) pairs; `start` and `step` walk it, one character at a time."""
+    """Begins at the places before its templates, which other automata may share with what is `kept`; `start`
+    and `step` walk it, one character at a time.
+    """
 
-    def __init__(self, templates: Iterable[tuple[Node, int]]) -> None:
-        self._beginnings: dict[str, list[_Position]] = {}
-        for node, label in templates:
-            position = (label, (node,))
-            for character in node.named:
-                self._beginnings.setdefault(character, []).append(position)
-        self.start = State(())
-        self._states: dict[tuple[_Position, ...], State] = {}
-        # What states have in common is kept once: a position is in many, a character leads out of many.
-        self._positions: dict[_Position, _Position] = {}
+    def __init__(self, places: Iterable[WordPlace], spellings: Spellings, kept: Kept) -> None:
+        self._places = tuple(places)
+        self._sounds = spellings.sounds
+        self._noise = spellings.noise
+        self._kept = kept
+        self.start = State(self._places)
+        self._states: dict[tuple[Place, ...], State] = {}
+        # What states have in common is kept once: a character leads out of many.
         self._characters: dict[str, str] = {}
-        self._transitions = 0
         self._barren: set[str] = set()  # pairs of characters from whose first nothing matches
+        kept.join(self)
+
+    def forget(self) -> tuple[WordPlace, ...]:
+        """Forget all states; returns the places it begins at."""
+        self._states.clear()
+        self._characters.clear()
+        self.start.next.clear()
+        return self._places
 
     def step(self, state: State, character: str) -> State | None:
         """The state after one more character, or None when nothing can match any more."""
@@ -96,38 +145,39 @@ class PrefixAutomaton:
         self._barren.add(pair)
 
     def _derive(self, state: State, character: str) -> State | None:
-        if self._transitions >= _MAX_TRANSITIONS:
-            self._transitions = 0
-            self._states.clear()
-            self._positions.clear()
-            self._characters.clear()
-            self.start.next.clear()
-        self._transitions += 1
-        if state is self.start:
-            reached = self._state(self._beginnings.get(character, ()), character)
-        elif state.tells_apart(character):
-            reached = self._state(state.positions, character)
-        elif "" in state.next:
-            reached = state.next[""]
-        else:
-            reached = state.next[""] = self._state(state.positions, "")
-        state.next[self._characters.setdefault(character, character)] = reached
-        return reached
+        self._kept.add_one()
+        reached: dict[Place, None] = {}
+        for firsts, place in state.words:
+            if character in firsts:
+                for each in place.after(character):
+                    reached[each] = None
+        for gap in state.gaps:
+            if character not in gap.members:
+                for each in gap.after():
+                    reached[each] = None
+        if state.sounds or character in self._sounds:
+            self._hear(state, character, reached)
+        following: State | None = None
+        if reached:
+            places = tuple(reached)
+            following = self._states.get(places)
+            if following is None:
+                following = self._states[places] = State(places)
+        state.next[self._characters.setdefault(character, character)] = following
+        return following
 
-    def _state(self, before: Iterable[_Position], character: str) -> State | None:
-        reached: dict[_Position, None] = {}
-        shared = self._positions.setdefault
-        for label, remainder in before:  # most of them end here: looked at in place
-            if remainder:
-                first = remainder[0]
-                if character in first.named or first.open or not first.least:
-                    for left in after(remainder, character):
-                        position = (label, left)
-                        reached[shared(position, position)] = None
-        if not reached:
-            return None
-        positions = tuple(reached)
-        state = self._states.get(positions)
-        if state is None:
-            state = self._states[positions] = State(positions)
-        return state
+    def _hear(self, state: State, character: str, reached: dict[Place, None]) -> None:
+        """Add the places reached where `character` is, or goes on with, another spelling."""
+        heard = [(place, character) for _, place in state.words if place.spelled]
+        heard += [(place, sound + character) for place, sound in state.sounds]
+        for place, sound in heard:
+            complete, begun = self._sounds.get(sound, _SILENCE)
+            noisy = place.within and sound[0] in self._noise
+            if noisy and len(sound) == 2:  # the character itself, after noise
+                complete = (*complete, character)
+            for written in complete:
+                if written in place.firsts:
+                    for each in place.after(written):
+                        reached[each] = None
+            if (noisy and len(sound) == 1) or not begun.isdisjoint(place.firsts):
+                reached[SoundPlace(place, sound)] = None

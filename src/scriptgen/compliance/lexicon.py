@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from itertools import islice, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +23,9 @@ from .context import Context
 from .figures import FactWords
 from .normalise import Normaliser
 from .template_parser import TemplateParser
-from .templates import Node
+from .templates import Node, Spellings, Words
 
 FORMAT: Final = 1
-#: Spellings kept of one evasive term: every character may be a homophone or pinyin, alone or with others.
-_MAX_SPELLINGS: Final = 160
 _RULE_KEYS: Final = frozenset(
     {"id", "type", "terms", "templates", "allow", "unless", "requires", "categories", "evasive", "severity"}
     | {"message", "suggestion", "basis", "replacement", "repairs", "strict", "stock_claim"}
@@ -83,13 +80,9 @@ class Lexicon:
     allow_templates: tuple[Node, ...]
     contexts: Mapping[str, Context]
     shared_unless: tuple[str, ...]
+    spellings: Spellings = field(repr=False)
     normaliser: Normaliser = field(repr=False)
     fact_words: FactWords = field(repr=False)
-
-    @property
-    def longest(self) -> int:
-        """The most normalised characters one hit can have."""
-        return max([*map(len, self.terms), *(node.most for node, _ in self.templates)], default=0)
 
 
 def load_lexicon(path: Path | None = None, additions: Path | None = None) -> Lexicon:
@@ -126,6 +119,7 @@ class _Builder:
         folds = dict(zip(characters["traditional"], characters["simplified"], strict=True))
         folds.update(characters["symbols"])
         self._evasions: dict[str, list[str]] = characters["evasions"]
+        self._noise: str = characters["noise"]
         self._normaliser = Normaliser(folds)
         self._versions: list[str] = []
         self._types: dict[str, dict[str, str]] = {}
@@ -133,7 +127,7 @@ class _Builder:
         self._contexts: dict[str, Context] = {}
         self._shared: list[str] = []
         self._spelled_words: set[str] = set()
-        self._parser = TemplateParser({}, {}, frozenset())
+        self._parser = TemplateParser({}, frozenset())
         self._rules: dict[str, Rule] = {}
         self._terms: dict[str, tuple[str, ...]] = {}
         self._templates: list[tuple[Node, str]] = []
@@ -155,7 +149,7 @@ class _Builder:
             except (ValueError, TypeError, re.error) as error:
                 raise ValueError(f"{file}: contexts.{name}: {error}") from error
         self._shared.extend(_texts(file, "shared_unless", data.get("shared_unless", [])))
-        self._parser = TemplateParser(self._words, self._evasions, self._spelled_words)
+        self._parser = TemplateParser(self._words, self._spelled_words)
         self._add_allowed(file, "allow", _mapping(file, "allow", data.get("allow", {})))
         rules = data.get("rules", [])
         if not isinstance(rules, list):
@@ -177,6 +171,7 @@ class _Builder:
             allow_templates=tuple(self._allow_templates),
             contexts=dict(self._contexts),
             shared_unless=tuple(dict.fromkeys(self._shared)),
+            spellings=Spellings(self._evasions, self._noise),
             normaliser=self._normaliser,
             fact_words=FactWords.packaged(),
         )
@@ -201,11 +196,12 @@ class _Builder:
         if not terms and not templates:
             raise ValueError(f"{file}: {entry}: neither terms nor templates")
         alone = (rule.id,)
-        for term in terms:
-            folded = self._term(file, entry, term)
-            for spelling in self._spellings(folded) if evasive else (folded,):
-                others = self._terms.get(spelling, alone)
-                self._terms[spelling] = others if rule.id in others else (*others, rule.id)
+        folded = [self._term(file, entry, term) for term in terms]
+        for term in folded:
+            others = self._terms.get(term, alone)
+            self._terms[term] = others if rule.id in others else (*others, rule.id)
+        if evasive and folded:
+            self._templates.append((Words(folded, spelled=True), rule.id))
         for template in templates:
             node = self._parsed(file, entry, template, evasive=evasive)
             self._templates.append((node, rule.id))
@@ -260,10 +256,6 @@ class _Builder:
             return self._parser.parse(template, evasive=evasive)
         except ValueError as error:
             raise ValueError(f"{file}: {entry}: {error}") from error
-
-    def _spellings(self, term: str) -> Iterator[str]:
-        options = [[character, *self._evasions.get(character, ())] for character in term]
-        return islice(map("".join, product(*options)), _MAX_SPELLINGS)
 
 
 def _text(file: str, entry: str, value: object) -> str:

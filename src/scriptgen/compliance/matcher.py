@@ -9,11 +9,12 @@ from __future__ import annotations
 import ahocorasick
 import msgspec
 
-from .automaton import PrefixAutomaton
+from .automaton import Kept, PrefixAutomaton
 from .context import Context, Excuses, joined
 from .lexicon import Lexicon, Rule
 from .normalise import Normalised
-from .templates import Words
+from .places import beginnings
+from .templates import Node, Words
 
 _ALLOW = -1
 #: Start, end and label of a match.
@@ -35,8 +36,8 @@ class Matcher:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self._rules = lexicon.rules
-        shared = joined(lexicon.contexts[name] for name in lexicon.shared_unless)
-        self._excuses = [self._excuses_of(rule, lexicon, shared) for rule in lexicon.rules]
+        excuses = joined(lexicon.contexts[name] for name in lexicon.shared_unless)
+        self._excuses = [self._excuses_of(rule, lexicon, excuses) for rule in lexicon.rules]
         self._demands = [
             Excuses(lexicon.contexts[name] for name in rule.requires) if rule.requires else None
             for rule in lexicon.rules
@@ -54,15 +55,14 @@ class Matcher:
             self._terms.add_word(term, kept.setdefault(value, value))
         self._searchable = len(self._terms) > 0
         self._terms.make_automaton()
-        self._templates = PrefixAutomaton(
-            [*lexicon.templates, *((node, _ALLOW) for node in lexicon.allow_templates)]
-        )
-        self.blocking = PrefixAutomaton(
-            [
-                *((node, label) for node, label in lexicon.templates if self._rules[label].may_block),
-                *((Words(terms), label) for label, terms in self._blocking_terms(lexicon).items()),
-            ]
-        )
+        blocking: list[tuple[Node, int]] = []
+        others: list[tuple[Node, int]] = [(node, _ALLOW) for node in lexicon.allow_templates]
+        for node, label in lexicon.templates:
+            (blocking if self._rules[label].may_block else others).append((node, label))
+        terms = [(Words(terms), label) for label, terms in self._blocking_terms(lexicon).items()]
+        shared, cache = beginnings(blocking), Kept()
+        self._templates = PrefixAutomaton([*shared, *beginnings(others)], lexicon.spellings, cache)
+        self.blocking = PrefixAutomaton([*shared, *beginnings(terms)], lexicon.spellings, cache)
 
     def hits(self, normalised: Normalised, category: str) -> list[Hit]:
         """Every hit in one sentence that no allow span and no context excuses, in order."""

@@ -60,8 +60,9 @@ class Normalised(msgspec.Struct, frozen=True):
 
 
 class Normaliser:
-    """`folds` maps single characters to what they stand for: simplified characters, digits, and symbols that
-    are read as words (➕, 💯). All other symbols are separators.
+    """`folds` maps single characters to what they stand for: simplified characters, digits, Latin
+    look-alikes, and symbols that are read as words (➕, 💯, 🏢); "" marks a letter used as a mere separator
+    (丶, の). All other symbols are separators.
     """
 
     def __init__(self, folds: Mapping[str, str]) -> None:
@@ -116,8 +117,9 @@ class Normaliser:
         return Normalised("".join(parts), tuple(origins))
 
     def _fold(self, character: str) -> tuple[Kind, str]:
-        if character in self._folds:
-            return Kind.TEXT, self._folds[character]
+        read = self._folds.get(character)
+        if read is not None:
+            return (Kind.TEXT, read) if read else (Kind.SEPARATOR, "")
         if character in _KEPT_SYMBOLS:
             return Kind.TEXT, character
         if character in _DASHES:

@@ -14,31 +14,31 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, NoReturn
 
-from .templates import Chain, Choice, Excluding, Node, Repeat, Words
+from .templates import CLAUSE_ENDS, Chain, Choice, Gap, Node, Repeat, Words, may_begin_with_anything
 
 MAX_REPEAT: Final = 24
 _SPECIAL: Final = frozenset("()|?{}[]<>.\\*+")
-_PIECES: Final = re.compile(r"\\.|\{[^}]*\}|\[[^\]]*\]|<[^>]*>|.", re.DOTALL)
+_PLAIN: Final = r"[^()|?{}\[\]<>.\\*+]"
+#: A choice between plain words is one piece, and so are plain characters of which the last is not repeated.
+_PIECES: Final = re.compile(
+    rf"\\.|\{{[^}}]*\}}|\[[^\]]*\]|<[^>]*>|\({_PLAIN}+(?:\|{_PLAIN}+)*\)|{_PLAIN}+(?![?{{])|.", re.DOTALL
+)
 _RANGES: Final = re.compile(r"(.)-(.)|(.)", re.DOTALL)
+_ENDS: Final = frozenset(("", "|", ")"))
+_REPEATS: Final = frozenset("?{")
 
 
 class TemplateParser:
-    """Reads the templates of one lexicon file. A character written in an evasive template, or in a word list
-    of `spelled_words`, may also stand in its other `spellings` (homophones, pinyin).
+    """Reads the templates of one lexicon file. The characters of an evasive template, and those of the word
+    lists of `spelled_words` in it, may also stand in their other spellings (homophones, pinyin).
     """
 
-    def __init__(
-        self,
-        words: Mapping[str, Sequence[str]],
-        spellings: Mapping[str, Sequence[str]],
-        spelled_words: AbstractSet[str],
-    ) -> None:
+    def __init__(self, words: Mapping[str, Sequence[str]], spelled_words: AbstractSet[str]) -> None:
         self._words = words
-        self._spellings = spellings
         self._spelled_words = spelled_words
         self._lists: dict[tuple[str, bool], Node] = {}
-        self._literals: dict[str, Node] = {}
-        self._spelled: dict[str, Node] = {}
+        self._literals: dict[tuple[str, bool], Node] = {}
+        self._excluding: dict[str, Node] = {}
         self._open: list[str] = []
 
     def parse(self, template: str, *, evasive: bool = False) -> Node:
@@ -46,26 +46,25 @@ class TemplateParser:
         node = self._read(template, evasive=evasive)
         if node.least == 0:
             raise ValueError(f"template {template!r} would match nothing at all")
-        if node.open:
+        if may_begin_with_anything(node):
             raise ValueError(f"template {template!r} must not begin with '.' or '[^…]'")
         return node
 
     def _read(self, template: str, *, evasive: bool) -> Node:
         return _Reading(self, template, evasive=evasive).whole()
 
-    def has_other_spellings(self, character: str) -> bool:
-        return character in self._spellings
-
-    def literal(self, text: str) -> Node:
-        node = self._literals.get(text)
+    def literal(self, words: str, *, evasive: bool) -> Node:
+        """One of some words that stand between "|"."""
+        node = self._literals.get((words, evasive))
         if node is None:
-            node = self._literals[text] = Words((text,))
+            node = self._literals[words, evasive] = Words(words.split("|"), spelled=evasive)
         return node
 
-    def spelled(self, character: str) -> Node:
-        node = self._spelled.get(character)
+    def excluding(self, inside: str) -> Node:
+        """One character that is not in the class `inside`."""
+        node = self._excluding.get(inside)
         if node is None:
-            node = self._spelled[character] = Words((character, *self._spellings.get(character, ())))
+            node = self._excluding[inside] = Gap(CLAUSE_ENDS | _members(inside), 1, 1)
         return node
 
     def word_list(self, name: str, *, evasive: bool) -> Node:
@@ -83,9 +82,10 @@ class TemplateParser:
         return node
 
     def _choice_of_words(self, words: Sequence[str], *, spelled: bool) -> Node:
-        literal = [w for w in words if not spelled and not _SPECIAL.intersection(w)]
-        others = [self._read(word, evasive=spelled) for word in words if word not in literal]
-        options = [Words(literal), *others] if literal else others
+        literal = [w for w in words if not _SPECIAL.intersection(w)]
+        options = [self._read(w, evasive=spelled) for w in words if _SPECIAL.intersection(w)]
+        if literal:
+            options.insert(0, Words(literal, spelled=spelled))
         return options[0] if len(options) == 1 else Choice(options)
 
 
@@ -117,65 +117,62 @@ class _Reading:
 
     def _sequence(self) -> Node:
         parts: list[Node] = []
-        plain = ""  # characters not yet made a node, because the next piece may repeat the last of them
-        while (piece := self._pieces[self._at]) not in {"", "|", ")"}:
+        while (piece := self._pieces[self._at]) not in _ENDS:
             self._at += 1
-            character = piece[-1] if len(piece) == 1 or piece[0] == "\\" else ""
-            following = self._pieces[self._at]
-            spelled = self._evasive and self._parser.has_other_spellings(character)
-            literal = character and (piece[0] == "\\" or piece not in _SPECIAL)
-            if literal and not spelled and following[:1] not in {"?", "{"}:
-                plain += character
-                continue
-            if plain:
-                parts.append(self._parser.literal(plain))
-                plain = ""
-            parts.append(self._repeated(self._atom(piece)))
-        if plain:
-            parts.append(self._parser.literal(plain))
+            node = self._atom(piece)
+            if self._pieces[self._at][:1] in _REPEATS:
+                node = self._repeated(node)
+            parts.append(node)
         return parts[0] if len(parts) == 1 else Chain(tuple(parts))
 
     def _repeated(self, body: Node) -> Node:
         mark = self._pieces[self._at]
-        if mark == "?":
-            self._at += 1
-            return Repeat(body, 0, 1)
-        if mark[:1] == "{" and len(mark) > 1:
-            self._at += 1
-            low, _, high = mark[1:-1].partition(",")
-            if not low.isdecimal() or (high and not high.isdecimal()):
-                self._fail("a repetition is {n} or {m,n}: not " + mark)
-            least, most = int(low), int(high or low)
-            if not 1 <= most <= MAX_REPEAT or least > most:
-                self._fail(f"a repetition has 1 to {MAX_REPEAT} rounds, in order: not {mark}")
-            return Repeat(body, least, most)
-        return body
+        if mark == "{":
+            return body  # found to mean nothing when it is read
+        self._at += 1
+        low, _, high = mark[1:-1].partition(",") if mark != "?" else ("0", ",", "1")
+        if not low.isdecimal() or (high and not high.isdecimal()):
+            self._fail("a repetition is {n} or {m,n}: not " + mark)
+        least, most = int(low), int(high or low)
+        if not 1 <= most <= MAX_REPEAT or least > most:
+            self._fail(f"a repetition has 1 to {MAX_REPEAT} rounds, in order: not {mark}")
+        if isinstance(body, Gap) and body.least == body.most == 1:
+            return Gap(body.members, least, most)
+        return Repeat(body, least, most)
 
     def _atom(self, piece: str) -> Node:
-        if piece == "(":
-            node = self._choice()
-            if self._pieces[self._at] != ")":
-                self._fail("missing ')'")
-            self._at += 1
-            return node
+        kind, inside = piece[0], piece[1:-1]
+        if kind not in _SPECIAL:
+            return self._parser.literal(piece, evasive=self._evasive)
+        if kind == "(":
+            return self._parser.literal(inside, evasive=self._evasive) if inside else self._group()
         if piece == ".":
-            return Excluding(frozenset())
-        if len(piece) > 1 and piece[0] == "[":
-            return self._character_class(piece[1:-1])
-        if len(piece) > 1 and piece[0] == "<":
-            return self._parser.word_list(piece[1:-1], evasive=self._evasive)
-        if piece in _SPECIAL or piece[0] == "{":
+            return self._parser.excluding("")
+        if len(piece) == 1 or kind == "{":
             self._fail(f"{piece!r} means nothing here")
-        if self._evasive and len(piece) == 1:
-            return self._parser.spelled(piece)
-        return self._parser.literal(piece[-1])
+        if kind == "[":
+            return self._character_class(inside)
+        if kind == "<":
+            return self._parser.word_list(inside, evasive=self._evasive)
+        return Words([piece[1:]])
+
+    def _group(self) -> Node:
+        node = self._choice()
+        if self._pieces[self._at] != ")":
+            self._fail("missing ')'")
+        self._at += 1
+        return node
 
     def _character_class(self, inside: str) -> Node:
-        members: set[str] = set()
-        for low, high, single in _RANGES.findall(inside.removeprefix("^")):
-            members.update((single,) if single else map(chr, range(ord(low), ord(high) + 1)))
         if inside.startswith("^"):
-            return Excluding(members)
-        if not members:
+            return self._parser.excluding(inside[1:])
+        if not inside:
             self._fail("an empty class")
-        return Words(members)
+        return Words(_members(inside))
+
+
+def _members(inside: str) -> set[str]:
+    members: set[str] = set()
+    for low, high, single in _RANGES.findall(inside):
+        members.update((single,) if single else map(chr, range(ord(low), ord(high) + 1)))
+    return members

@@ -110,6 +110,13 @@ def test_any_text_is_reviewed_with_exact_spans(text: str) -> None:
         ("百分💯不过敏", "百分💯不过敏"),
         ("第❶品牌", "第❶品牌"),
         ("✚V信聊", "✚V信聊"),
+        ("跳🏢价出货", "跳🏢价"),
+        ("这包是高-f仿", "高-f仿"),
+        ("加s微❤信聊", "加s微❤信聊"),
+        ("开の光手串", "开の光手串"),
+        ("傻🅱才不买", "傻🅱"),
+        ("加🛰️号领券", "加🛰️号领"),
+        ("面膜1OO%有效", "1OO%有效"),
     ],
 )
 def test_a_span_holds_the_evasion_characters(text: str, span: str) -> None:
@@ -120,6 +127,13 @@ def test_a_span_holds_the_evasion_characters(text: str, span: str) -> None:
 def test_no_term_is_found_across_punctuation(joint: str) -> None:
     assert found(f"颜色顶{joint}级别不同") == []
     assert found("颜色顶 级别") != []
+
+
+@pytest.mark.parametrize(
+    "text", ["加V领的内搭", "转T型头的螺丝刀", "高A字裙和E0级板材", "国潮T恤第2件半价", "🏢写字楼里穿也合适"]
+)
+def test_a_letter_or_an_emoji_in_plain_words_is_no_evasion(text: str) -> None:
+    assert found(text) == []
 
 
 def test_a_latin_word_is_not_cut() -> None:

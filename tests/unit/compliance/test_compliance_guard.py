@@ -55,6 +55,10 @@ FRAGMENTS = [
     "加微辣",
     "信",
     "➕V",
+    "🏢",
+    "❤",
+    "f",
+    "の",
     "只剩最后5单",
     "库存两千件",
     "不要相信",
@@ -89,7 +93,7 @@ TEXTS = st.one_of(
     st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join),
     st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=4)), max_size=25).map("".join),
     st.lists(st.sampled_from([c["text"] for c in CASES]), max_size=4).map("".join),
-    st.lists(st.sampled_from(FRAGMENTS[:33]), min_size=60, max_size=120).map("".join),
+    st.lists(st.sampled_from(FRAGMENTS[:37]), min_size=60, max_size=120).map("".join),
 )
 
 
