@@ -15,6 +15,7 @@ from scriptgen.coordination.keys import CANCEL_CHANNEL
 from scriptgen.coordination.local_cancel_bus import Callback, LocalCancelBus
 from scriptgen.coordination.redis_link import RedisClient
 from scriptgen.coordination.subscription import Subscription
+from scriptgen.domain.own_time import own_time
 from scriptgen.domain.session import SessionKey
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class RedisCancelBus:
         self._local.notify(key, request_id)
         message = json.dumps([self._instance, key.tenant_id, key.session_id, request_id])
         try:
-            async with asyncio.timeout(self._timeout):
+            async with own_time(self._timeout):
                 await self._redis.execute_command("PUBLISH", CANCEL_CHANNEL, message)
         except CLIENT_ERRORS as error:
             logger.warning("cancel bus: other instances were not told (%s)", type(error).__name__)

@@ -13,6 +13,7 @@ from typing import Any
 from scriptgen.coordination.background import Background
 from scriptgen.coordination.failure import CLIENT_ERRORS
 from scriptgen.coordination.redis_link import RedisClient
+from scriptgen.domain.own_time import own_time
 
 
 class Subscription:
@@ -54,11 +55,11 @@ class Subscription:
 
     async def _listen(self) -> None:
         """Until the connection breaks or stays silent after a ping."""
-        async with asyncio.timeout(self._timeout):
+        async with own_time(self._timeout):
             await self._redis.initialize()  # A cluster's nodes are unknown before.
         pubsub = self._redis.pubsub()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with own_time(self._timeout):
                 await pubsub.subscribe(self._channel)
             silent = False
             while True:
@@ -67,7 +68,7 @@ class Subscription:
                     if silent:
                         return
                     silent = True
-                    async with asyncio.timeout(self._timeout):
+                    async with own_time(self._timeout):
                         await pubsub.ping()
                     continue
                 silent = False

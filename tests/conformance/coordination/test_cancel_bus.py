@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,25 @@ async def test_every_instance_hears_a_cancel_once(kind: str, request: pytest.Fix
     server: ValkeyServer = request.getfixturevalue(kind)
     async with client(server.url) as first, client(server.url) as second:
         await hear_each_other(RedisCancelBus(first), RedisCancelBus(second))
+
+
+async def test_a_stall_of_this_process_loses_no_cancel(server: ValkeyServer) -> None:
+    async with client(server.url) as first, client(server.url) as second:
+        here, there = RedisCancelBus(first, operation_timeout=0.3), RedisCancelBus(second)
+        theirs = Instance()
+        there.listen(theirs)
+        await here.start()
+        await there.start()
+        async with asyncio.timeout(5):
+            await here.connected.wait()
+            await there.connected.wait()
+            publishing = asyncio.create_task(here.publish(KEY, "late"))
+            await asyncio.sleep(0)  # it has begun
+            asyncio.get_running_loop().call_soon(time.sleep, 0.5)
+            await publishing
+            assert await theirs.heard.get() == (KEY, "late")
+        await here.close()
+        await there.close()
 
 
 async def hear_each_other(here: RedisCancelBus, there: RedisCancelBus) -> None:
