@@ -241,10 +241,11 @@ def test_many_strange_characters_do_not_change_what_is_found() -> None:
     assert found("这是全网最低价") == before
 
 
+@pytest.mark.timing
 def test_the_lexicon_is_ready_in_a_fraction_of_the_start() -> None:
     began = time.process_time()
     ComplianceChecker(load_lexicon())
-    assert time.process_time() - began < 1.0  # 0.1 s on an idle core
+    assert time.process_time() - began < 1.0  # 0.4 s on an idle core
 
 
 def test_own_experience_needs_a_profile_that_says_so() -> None:
