@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -47,40 +49,43 @@ async def test_a_stall_of_this_process_loses_no_cancel(server: ValkeyServer) -> 
         here, there = RedisCancelBus(first, operation_timeout=0.3), RedisCancelBus(second)
         theirs = Instance()
         there.listen(theirs)
-        await here.start()
-        await there.start()
-        async with asyncio.timeout(5):
-            await here.connected.wait()
-            await there.connected.wait()
+        async with connected(here, there):
             publishing = asyncio.create_task(here.publish(KEY, "late"))
             await asyncio.sleep(0)  # it has begun
             asyncio.get_running_loop().call_soon(time.sleep, 0.5)
             await publishing
             assert await theirs.heard.get() == (KEY, "late")
-        await here.close()
-        await there.close()
+
+
+@asynccontextmanager
+async def connected(*buses: RedisCancelBus) -> AsyncIterator[None]:
+    """All of them started, and within five seconds done with."""
+    for bus in buses:
+        await bus.start()
+    try:
+        async with asyncio.timeout(5):
+            for bus in buses:
+                await bus.connected.wait()
+            yield
+    finally:
+        for bus in buses:
+            await bus.close()
 
 
 async def hear_each_other(here: RedisCancelBus, there: RedisCancelBus) -> None:
     mine, theirs = Instance(), Instance()
     here.listen(mine)
     there.listen(theirs)
-    await here.start()
-    await there.start()
-    async with asyncio.timeout(5):
-        await here.connected.wait()
-        await there.connected.wait()
+    async with connected(here, there):
         for number in range(3):
             await here.publish(SessionKey("租户", "s:1"), f"r{number}")
         for number in range(3):
             assert await theirs.heard.get() == (SessionKey("租户", "s:1"), f"r{number}")
         await there.publish(KEY, "back")
         heard = [await mine.heard.get() for _ in range(4)]
-    assert [request_id for _, request_id in heard] == ["r0", "r1", "r2", "back"]
-    assert mine.heard.empty()
-    assert theirs.heard.get_nowait() == (KEY, "back")
-    await here.close()
-    await there.close()
+        assert [request_id for _, request_id in heard] == ["r0", "r1", "r2", "back"]
+        assert mine.heard.empty()
+        assert theirs.heard.get_nowait() == (KEY, "back")
 
 
 async def test_the_bus_survives_a_restart_and_messages_that_are_not_ours(tmp_path: Path) -> None:

@@ -43,7 +43,6 @@ _AUDIBLE: Final = OPENINGS | {
 }
 #: What makes a script one of its form.
 _FRAME: Final = OPENINGS | {"cta", "cta_video", "cta_note", "interact", "hook", "follow"}
-_FORMAL: Final = frozenset({"专业", "高端"})
 
 
 def recast(source: str, style: str, task: WritingTask, rng: Random, reword: Callable[[str], str]) -> str:
@@ -116,7 +115,6 @@ class _Speaker:
         material = material_of(wishes, self._book)
         self.voice = voice_of(material.styles, wishes.profile)
         self._chooser = Chooser(self._book, material, self.voice, rng)
-        self._formal = style in _FORMAL
 
     def say(self, text: str, piece: Recognised) -> str:
         """The sentence in the style; as it is where the banks have nothing that says the same."""
@@ -124,9 +122,9 @@ class _Speaker:
         return self.voice.soften(self.voice.address_viewer(said or self._own(text)), piece.element, self._rng)
 
     def _suits(self, phrase: Phrase, element: str) -> bool:
-        if phrase.tag in STYLES or phrase.tag == "亲和":
+        if phrase.tag in STYLES:
             return phrase.tag == self._style
-        if self._formal and phrase.casual:
+        if self._chooser.material.formal and phrase.casual:
             return False
         return element not in _AUDIBLE
 
