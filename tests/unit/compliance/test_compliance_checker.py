@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -243,9 +244,17 @@ def test_many_strange_characters_do_not_change_what_is_found() -> None:
 
 @pytest.mark.timing
 def test_the_lexicon_is_ready_in_a_fraction_of_the_start() -> None:
-    began = time.process_time()
-    ComplianceChecker(load_lexicon())
-    assert time.process_time() - began < 1.0  # 0.4 s on an idle core
+    """In a process of its own, as at a start: among the objects of a whole test run the collector dominates."""
+    script = (
+        "import time\n"
+        "from scriptgen.compliance.checker import ComplianceChecker\n"
+        "from scriptgen.compliance.lexicon import load_lexicon\n"
+        "began = time.process_time()\n"
+        "ComplianceChecker(load_lexicon())\n"
+        "print(time.process_time() - began)\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert float(printed.stdout) < 1.0  # 0.4 s on an idle core
 
 
 def test_own_experience_needs_a_profile_that_says_so() -> None:
