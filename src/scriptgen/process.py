@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable
 
+from scriptgen import collector
 from scriptgen.log import configure_logging
 from scriptgen.metrics import Metrics
 from scriptgen.rpc.interceptors.call import current_trace_id
@@ -21,13 +21,8 @@ def run_worker(settings: Settings, *, metrics: Metrics | None = None, share_port
         content=settings.log_content,
         trace_id=current_trace_id,
     )
+    collector.pause()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        # What was imported stays for good: the collector need not walk it again and again. Requests leave few
-        # cycles behind, so the youngest generation may grow: at the default of 700 objects a collection runs
-        # several times in every request (a tenth of its CPU).
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 50)
         runner.run(serve(settings, metrics=metrics, share_port=share_port))
 
 

@@ -15,6 +15,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from scriptgen import collector
 from scriptgen.app import App
 from scriptgen.domain.component import ComponentState, ComponentStatus
 from scriptgen.edge import interceptors
@@ -222,6 +223,7 @@ async def serve(settings: Settings, *, metrics: Metrics | None = None, share_por
         logger.warning("%s", line)
     server = Server(settings, metrics=metrics, share_port=share_port)
     await server.start()
+    collector.resume()
     loop = asyncio.get_running_loop()
     draining: list[asyncio.Task[None]] = []
 

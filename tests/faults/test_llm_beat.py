@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import socket
+import threading
 import time
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 
 import pytest
 from msgspec.structs import replace
@@ -28,8 +31,18 @@ def backend(upstream: FakeUpstream, beat: float, timers: Timers = PATIENT) -> Op
     return OpenAIBackend("primary", upstream.url, "fake", timers=timers, beat=Beat(beat))
 
 
-def asked(unhurried: Callable[[], bool] | None = lambda: True) -> CompletionRequest:
-    return CompletionRequest((ChatMessage("user", "写一段直播开场"),), unhurried=unhurried)
+def at_ease() -> float:
+    """The reader has just got text."""
+    return asyncio.get_running_loop().time()
+
+
+def waiting() -> float:
+    """The reader has got none for long."""
+    return at_ease() - 2 * LONG_BEAT
+
+
+def asked(shown_at: Callable[[], float] | None = at_ease) -> CompletionRequest:
+    return CompletionRequest((ChatMessage("user", "写一段直播开场"),), shown_at=shown_at)
 
 
 async def texts(subject: OpenAIBackend, request: CompletionRequest) -> list[str]:
@@ -83,7 +96,7 @@ async def test_a_reader_who_waits_gets_each_word_at_once() -> None:
     async with FakeUpstream(says("一二三四", pace=0.02)) as upstream:
         subject = backend(upstream, beat=LONG_BEAT)
         async with asyncio.timeout(AT_ONCE):
-            assert await texts(subject, asked(lambda: False)) == ["一二", "三四"]
+            assert await texts(subject, asked(waiting)) == ["一二", "三四"]
         await subject.close()
 
 
@@ -120,10 +133,62 @@ async def test_a_silent_upstream_is_late_also_while_it_is_not_read() -> None:
         await subject.close()
 
 
-async def test_a_connection_that_broke_at_rest_is_found_at_the_next_beat() -> None:
+async def test_a_connection_that_breaks_at_rest_is_found_at_once() -> None:
     async with FakeUpstream(cuts(chunk("姐妹们"))) as upstream:
-        subject = backend(upstream, beat=0.1)
+        subject = backend(upstream, beat=LONG_BEAT)
         with pytest.raises(TruncatedStreamError):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(AT_ONCE):
                 await texts(subject, asked())
         await subject.close()
+
+
+@contextmanager
+def _pacing(words: int, pace: float) -> Iterator[str]:
+    """An upstream in a thread: one event for each word, and then silence. Yields its URL."""
+    said = [b"%x\r\n%s\r\n" % (len(event), event) for event in [chunk("好")] * words]
+    left = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(ConnectionError):  # the reader leaves in the middle
+            connection.recv(65536)
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+            connection.sendall(head)
+            for frame in said:
+                connection.sendall(frame)
+                time.sleep(pace)
+            left.wait(PATIENT.total)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        finally:
+            left.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_words_between_two_pulses_wake_nobody(loop: str) -> None:
+    """Counted by the kernel, for the thread of the event loop."""
+    words = 100
+
+    async def listen(url: str) -> int:
+        subject = OpenAIBackend("primary", url, "fake", timers=PATIENT, beat=Beat(LONG_BEAT))
+        async with aclosing(subject.stream(asked())) as events:
+            await anext(events)
+            await anext(events)
+            more = asyncio.ensure_future(anext(events))
+            await asyncio.sleep(0.05)  # the second wait begins, and with it the rest
+            before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+            await asyncio.sleep(0.3)
+            woken = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+            more.cancel()
+            await asyncio.wait({more})
+        await subject.close()
+        return woken
+
+    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
+    with _pacing(words, pace=0.005) as url, asyncio.Runner(loop_factory=factory) as runner:
+        assert runner.run(listen(url)) < words / 10

@@ -48,8 +48,6 @@ _TEMPERATURES: Final = {
 #: Output bound: a character is at most about two tokens, and a thinking model needs room before it writes.
 _TOKENS_PER_CHARACTER: Final = 2
 _TOKEN_RESERVE: Final = 768
-#: Seconds after which whoever got some text begins to wait for more of it.
-_EASE_SECONDS: Final = 0.06
 
 
 class ScriptAgent:
@@ -177,7 +175,7 @@ class ScriptAgent:
             top_p=parameters.top_p,
             max_tokens=parameters.max_tokens or _token_bound(task),
             deadline=deadline,
-            unhurried=call.unhurried,
+            shown_at=lambda: call.shown_at,
         )
 
     def _charge(self, spent: Written, messages: tuple[ChatMessage, ...], call: _Call) -> Written:
@@ -213,9 +211,6 @@ class _Call:
 
     def passes(self, event: Text | Withdrawn) -> None:
         self.shown_at = self.clock() if isinstance(event, Text) else -math.inf
-
-    def unhurried(self) -> bool:
-        return self.clock() - self.shown_at < _EASE_SECONDS
 
 
 def feedback_line(issue: QualityIssue) -> str:

@@ -120,7 +120,7 @@ class OpenAIBackend:
                 max_bytes=self._max_response_bytes,
                 expected_model=expected,
                 beat=self._beat,
-                unhurried=request.unhurried,
+                shown_at=request.shown_at,
             )
             if response.status != 200 or not _is_event_stream(response):
                 await _refuse(response, clock)

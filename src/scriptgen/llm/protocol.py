@@ -21,8 +21,8 @@ class CompletionRequest(msgspec.Struct, frozen=True):
     """One call. `task` lets the template backend write without reading a prompt; it is None for calls that
     only a model can answer (intent recognition, free questions). `deadline` is on the event loop's clock
     (`loop.time()`), None for no bound but the backend's own. `json_schema` asks for constrained output.
-    `category` chooses the model or adapter. `unhurried` tells, each time more text is asked for, whether that
-    may come a few words at a time, because nobody is waiting for the first.
+    `category` chooses the model or adapter. `shown_at` tells when the reader last got text, on the same
+    clock; -inf while the first is waited for. Text after that may come a few words at a time.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -33,7 +33,7 @@ class CompletionRequest(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     json_schema: Mapping[str, Any] | None = None
     deadline: float | None = None
-    unhurried: Callable[[], bool] | None = None
+    shown_at: Callable[[], float] | None = None
 
 
 class BackendChosen(msgspec.Struct, frozen=True):

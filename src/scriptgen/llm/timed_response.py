@@ -88,17 +88,17 @@ class TimedResponse:
         max_bytes: int,
         expected_model: str = "",
         beat: Beat,
-        unhurried: Callable[[], bool] | None = None,
+        shown_at: Callable[[], float] | None = None,
     ) -> None:
-        """Fails when another model than `expected_model` answers; "" accepts any. While its reader is
-        `unhurried`, text is read on the `beat`.
+        """Fails when another model than `expected_model` answers; "" accepts any. Once the reader
+        has got text, at `shown_at()`, more is read on the `beat`.
         """
         self._response = response
         self._clock = clock
         self._room = max_bytes
         self._expected_model = expected_model
         self._beat = beat
-        self._unhurried = unhurried
+        self._shown_at = shown_at
         self._chat = ChatStream()
         self._watchdog = _Watchdog(response.content)
         self.written = ""
@@ -115,8 +115,8 @@ class TimedResponse:
     async def next_text(self) -> str:
         """All text that is there, "" when the stream has ended as it should. Raises LLMCallError."""
         chat = self._chat
-        if self.written and self._unhurried is not None and self._unhurried():
-            self._rest()
+        if self.written and self._shown_at is not None:
+            self._rest(self._shown_at())
         self._expect()  # anew: the time since the last call was our caller's, not the upstream's
         while not chat.done and (block := await self._block()):
             chunks = chat.chunks
@@ -141,10 +141,10 @@ class TimedResponse:
         self._watchdog.stop()
         self._response.close()
 
-    def _rest(self) -> None:
+    def _rest(self, shown_at: float) -> None:
         connection = self._response.connection  # None once the body has ended
         if connection is not None and connection.transport is not None and not self.finish_reason:
-            self._beat.rest(connection.transport)
+            self._beat.rest(connection.transport, shown_at)
 
     def _expect(self) -> None:
         clock = self._clock

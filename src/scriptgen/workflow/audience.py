@@ -28,6 +28,11 @@ class Audience:
         self._deserted = deserted
         self._listeners = 0
 
+    def ended(self) -> None:
+        """The generation is over and need not be kept for those who still come to hear it."""
+        drafts = self._drafts()
+        self._drafts, self._deserted = lambda: drafts, _nobody
+
     def join(self) -> None:
         self._listeners += 1
 
@@ -62,3 +67,7 @@ class Audience:
             async for event in events:
                 sequence += 1
                 yield SequencedEvent(sequence, event.event)
+
+
+def _nobody() -> None:
+    """Who is told that the last listener of an ended generation has left."""

@@ -1,7 +1,8 @@
 """The events of one generation: numbered, kept for whoever reconnects, shared by all who listen.
 
-Deltas that arrive within `flush_seconds` of the last one sent travel together; everything else goes at once.
-The number of kept events is bounded by that: past `max_events` deltas are gathered for a second instead.
+The first delta between two pulses of `flush_seconds` goes at once, those after it together at the next pulse;
+everything else goes at once. The number of kept events is bounded by that: past `max_events` the pulses are
+a second apart.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ from scriptgen.domain.generation import (
     ScriptDelta,
     SequencedEvent,
 )
+from scriptgen.domain.pulse import EARLY, next_pulse
 
 _COARSE_FLUSH_SECONDS = 1.0
-#: Of the flush interval: to sleep for less than this is not worth waking up for.
-_SLACK = 0.25
 
 
 class EventChannel:
@@ -32,7 +32,7 @@ class EventChannel:
         self._events: list[SequencedEvent] = []
         self._pending: list[str] = []
         self._pending_index = 0
-        self._flushed_at = float("-inf")
+        self._flushed_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._wakers: set[asyncio.Future[None]] = set()
         self._done = asyncio.Event()
@@ -72,11 +72,11 @@ class EventChannel:
         self._pending_index = event.script_index
         if self.first_delta_at is None:
             self.first_delta_at = self._loop.time()
-        wait = self._flushed_at + self._interval - self._loop.time()
-        if wait <= self._flush_seconds * _SLACK:
+        interval = self._interval
+        if not interval or self._loop.time() + EARLY >= (due := next_pulse(self._flushed_at, interval)):
             self._flush()
         elif self._timer is None:
-            self._timer = self._loop.call_later(wait, self._flush)
+            self._timer = self._loop.call_at(due, self._flush)
 
     def close(self, error: BaseException | None = None) -> None:
         """No more events; subscribers end, or raise `error` after the last event."""

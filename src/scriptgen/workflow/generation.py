@@ -153,6 +153,7 @@ class Generation:
             await self._grant.close(self._tokens)
             # Nobody may be left waiting, whatever happened above.
             self.channel.close(DrainingError("The service is shutting down.", retry_after=1.0))
+            self.audience.ended()
 
     async def _work(self) -> None:
         if self._cause is not None:  # stopped before the first step

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -95,36 +96,28 @@ async def test_a_clean_answer_is_passed_on_as_it_comes(checker: ComplianceChecke
     assert sum(isinstance(event, Text) for event in events) > 1
 
 
-async def test_a_reader_is_in_no_hurry_while_text_flows_and_waits_for_the_first_of_each_draft(
+async def test_the_model_is_told_when_the_reader_last_got_text_of_the_draft(
     checker: ComplianceChecker,
 ) -> None:
-    hurried: list[bool] = []
+    shown_at: list[float] = []
 
     class Asking(FakeModel):
         async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
-            assert request.unhurried is not None
+            assert request.shown_at is not None
             async for event in super().stream(request):
-                hurried.append(not request.unhurried())
+                shown_at.append(request.shown_at())
                 yield event
-            hurried.append(not request.unhurried())
+            shown_at.append(request.shown_at())
 
     said = [TextDelta(sentence) for sentence in SENTENCES]
     model = Asking([BackendChosen("vllm", "qwen"), *said, BackendSwitched("vllm", "idle"), *said, done()])
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     await written(model, checker)
-    first, flows = True, False
-    assert hurried == [first, first, *[flows] * 4, first, *[flows] * 4]
-
-
-async def test_a_reader_who_got_nothing_for_a_while_waits_again(checker: ComplianceChecker) -> None:
-    model = FakeModel([BackendChosen("vllm", "qwen"), TextDelta(SENTENCES[0] + SENTENCES[1]), None])
-    writing = agent(model, checker).write(TASK, GenerationParameters(), deadline=None)
-    async with aclosing(writing):
-        await anext(writing)
-        unhurried = model.requests[0].unhurried
-        assert unhurried is not None
-        assert unhurried()
-        await asyncio.sleep(0.1)
-        assert not unhurried()
+    never = -math.inf
+    told = [never if at == never else "now" for at in shown_at if at == never or began <= at <= loop.time()]
+    assert told == [never, never, *["now"] * 4, never, *["now"] * 4]
+    assert shown_at[2:6] == sorted(shown_at[2:6])
 
 
 async def test_closing_the_writer_closes_the_upstream_at_once(checker: ComplianceChecker) -> None:

@@ -18,6 +18,7 @@ from scriptgen.domain.generation import (
     SequencedEvent,
     StageChanged,
 )
+from scriptgen.domain.pulse import next_pulse
 from scriptgen.domain.vocabulary import GenerationStatus, Stage
 from scriptgen.workflow.channel import EventChannel
 
@@ -85,7 +86,10 @@ async def test_deltas_that_come_close_together_travel_together() -> None:
 
 
 async def test_held_deltas_go_out_when_the_time_is_up_without_another_event() -> None:
-    channel = EventChannel(flush_seconds=0.02, max_events=100)
+    flush = 0.02
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(next_pulse(loop.time(), flush) - loop.time())
+    channel = EventChannel(flush_seconds=flush, max_events=100)
     listener = channel.subscribe()
     channel.emit(ScriptDelta(0, "一"))
     channel.emit(ScriptDelta(0, "二"))
@@ -94,6 +98,21 @@ async def test_held_deltas_go_out_when_the_time_is_up_without_another_event() ->
         got = [(await anext(listener)).event, (await anext(listener)).event]
     await listener.aclose()
     assert got == [ScriptDelta(0, "一"), ScriptDelta(0, "二三")]
+
+
+async def test_all_channels_send_what_they_hold_at_the_same_moment() -> None:
+    flush = 0.05
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(next_pulse(loop.time(), flush) - loop.time() + 0.005)
+    channels = [EventChannel(flush_seconds=flush, max_events=100) for _ in range(2)]
+    for channel in channels:
+        channel.emit(ScriptDelta(0, "一"))
+        channel.emit(ScriptDelta(0, "二"))
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(2):
+        while len(channels[0].events) < 2:
+            await asyncio.sleep(0)
+    assert len(channels[1].events) == 2
 
 
 async def test_the_number_of_kept_events_stays_bounded_however_long_the_text() -> None:
