@@ -56,7 +56,7 @@ class Beat:
 
 
 def _wake_at(received: int, transport: asyncio.Transport) -> None:
-    """Not `pause_reading`: uvloop still wakes for the next word of each paused socket, and nobody would notice
-    the end of a connection.
+    """Not `pause_reading`: uvloop still wakes for the next word of each paused socket, and nobody would
+    notice the end of a connection.
     """
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, received)
