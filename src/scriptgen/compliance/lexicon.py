@@ -28,13 +28,14 @@ from .templates import Node, Spellings, Words
 FORMAT: Final = 1
 _RULE_KEYS: Final = frozenset(
     {"id", "type", "terms", "templates", "allow", "unless", "requires", "categories", "evasive", "severity"}
-    | {"message", "suggestion", "basis", "replacement", "repairs", "strict", "stock_claim"}
+    | {"message", "suggestion", "basis", "replacement", "repairs", "strict", "stock_claim", "disguised"}
 )
 
 
 class Rule(msgspec.Struct, frozen=True):
     """One prohibition. `categories` empty: holds for all. `unless` names the contexts that excuse a hit,
-    `requires` those of which one must hold. `strict` rules are not excused by the contexts all others share.
+    `requires` those of which one must hold. `strict` rules are not excused by the contexts all others share;
+    the terms of `disguised` ones count only where they are not written plainly (唯 一, 私liao).
     `replacement` replaces a hit; the first of `repairs` (pattern, with) that fits rewrites it instead. A
     `stock_claim` is judged against the stock that is known.
     """
@@ -51,6 +52,7 @@ class Rule(msgspec.Struct, frozen=True):
     replacement: str | None = None
     repairs: tuple[tuple[re.Pattern[str], str], ...] = ()
     stock_claim: bool = False
+    disguised: bool = False
 
     @property
     def may_block(self) -> bool:
@@ -243,6 +245,7 @@ class _Builder:
             replacement=None if replacement is None else str(replacement),
             repairs=repairs,
             stock_claim=data.get("stock_claim", False) is True,
+            disguised=data.get("disguised", False) is True,
         )
 
     def _term(self, file: str, entry: str, term: str) -> str:

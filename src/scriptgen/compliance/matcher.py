@@ -44,6 +44,7 @@ class Matcher:
         ]
         self._kinds = [(rule.type, rule.stock_claim) for rule in lexicon.rules]
         self._categories = [rule.categories for rule in lexicon.rules]
+        self._disguised = [rule.disguised for rule in lexicon.rules]
         self.only_blocking = all(rule.may_block for rule in lexicon.rules)
         self._terms = ahocorasick.Automaton()
         kept: dict[tuple[int, tuple[int, ...]], tuple[int, tuple[int, ...]]] = {}  # alike for many terms
@@ -116,11 +117,18 @@ class Matcher:
                 (not categories or not category or category in categories)
                 and not any(a <= start and end <= b for a, b in allowed)
                 and not _cuts_a_word(normalised, start, end)
+                and not (self._disguised[label] and self._plainly_written(normalised, start, end))
                 and (demands is None or demands.hold(sentence, start, end, category))
             ):
                 reach[kind] = start, end
                 kept.append((start, end, label))
         return kept
+
+    def _plainly_written(self, normalised: Normalised, start: int, end: int) -> bool:
+        """Whether a hit is a term as the lexicon has it, with nothing between its characters."""
+        return normalised.text[start:end] in self._terms and all(
+            normalised.adjoin(at) for at in range(start + 1, end)
+        )
 
     def _blocking_terms(self, lexicon: Lexicon) -> dict[int, list[str]]:
         found: dict[int, list[str]] = {}

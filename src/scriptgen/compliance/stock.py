@@ -16,15 +16,17 @@ from scriptgen.domain.session import Product
 from .numbers import number_in
 
 _NUMBER: Final = r"([0-9]+|[零一二两三四五六七八九十百千万]+)"
+#: A note in brackets may leave the measure word out: （后台库存一千）.
 _STATED: Final = re.compile(
-    rf"(?:库存|仓库|后台|备货|现货|存货|备了)[^。!?;,]{{0,8}}?{_NUMBER}[多来余几]?(?:件|单|份|套|瓶|盒|台|双|箱|袋|支|条|个|组|本|包|斤|串|万)"
+    rf"(?:库存|仓库|库房|库里|后台|备货|现货|存货|备了|实际还?有)[^。!?;,]{{0,8}}?{_NUMBER}[多来余几]{{0,2}}"
+    r"(?:[件单份套瓶盒台双箱袋支条个组本包斤串罐把只对桶提张块枚顶万]|(?=\)))"
 )
 _ADMITTED: Final = re.compile(
     r"(?:其实|实际|明明|后台|真实|主播口播|口播说|对外说|骗|假装|故意说|就说|嘴上说|喊着|(?:充足|堆满|堆成山|很多|管够|多得是|还有的是))"
 )
-_STOCK_NAMED: Final = re.compile(r"库存|仓库|后台|备货|现货")
+_STOCK_NAMED: Final = re.compile(r"库存|仓库|库房|库里|后台|备货|现货|(?:其实|实际)货")
 _STOCK_FACT: Final = re.compile(r"库存|剩余|余量|备货|stock", re.IGNORECASE)
-_MARKS: Final = re.compile("[存货貨仓倉备備]|[后後][台臺]")
+_MARKS: Final = re.compile("[存货貨仓倉库庫备備]|[后後][台臺]|[实實][际際]")
 _CLAIMED: Final = re.compile(_NUMBER)
 
 

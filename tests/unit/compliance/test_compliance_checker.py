@@ -118,10 +118,32 @@ def test_any_text_is_reviewed_with_exact_spans(text: str) -> None:
         ("傻🅱才不买", "傻🅱"),
         ("加🛰️号领券", "加🛰️号领"),
         ("面膜1OO%有效", "1OO%有效"),
+        ("桑叶茶降血塘", "降血塘"),
+        ("门口挂一个僻邪", "僻邪"),
+        ("老板说了骨z价", "骨z价"),
+        ("领小样的姐妹先家v，备注口红", "家v"),
+        ("湿巾里唯 一不加酒精的", "唯 一"),
+        ("价格咱们私liao哈", "私liao"),
     ],
 )
 def test_a_span_holds_the_evasion_characters(text: str, span: str) -> None:
     assert span in [i.span for i in CHECKER.review(text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "湿巾里唯一不加酒精的",
+        "唯一的遗憾是没有白色",
+        "私聊窗口在右下角",
+        "我家v领毛衣到了",
+        "精纺羊毛和混纺的围巾",
+        "降雪天也能穿",
+        "X光片袋和高F值镜头",
+    ],
+)
+def test_a_word_that_counts_only_in_disguise_is_free_when_it_is_written_plainly(text: str) -> None:
+    assert found(text) == []
 
 
 @pytest.mark.parametrize("joint", ["。", "！", "？", "；", "，", "、", "\n", " - - ", "——"])

@@ -118,6 +118,36 @@ def test_one_mistyped_character_keeps_the_category(typed: str, category: str) ->
     assert (slots.product_name, slots.category) == (typed, category)
 
 
+@pytest.mark.parametrize(
+    ("query", "typed", "category"),
+    [
+        ("七夕推蓝牙耳几，写段促销", "蓝牙耳几", "数码"),
+        ("写个宝宝尿不失的开场话术", "宝宝尿不失", "母婴"),
+        ("帮写个儿童绘夲的产品介绍", "儿童绘夲", "图书"),
+        ("今天推和田王手镯，写个开场", "和田王手镯", "珠宝"),
+    ],
+)
+def test_a_product_typed_by_sound_or_by_shape_is_known_wherever_it_stands(
+    query: str, typed: str, category: str
+) -> None:
+    slots = RULES.recognize(query, ConversationContext()).slots
+    assert (slots.product_name, slots.category) == (typed, category)
+
+
+@pytest.mark.parametrize(
+    ("query", "product"),
+    [("腮红也写一段开场", "腮红"), ("手机可以写个开场", "手机"), ("奶粉喝完了吗", "奶粉")],
+)
+def test_a_word_of_the_sentence_is_no_mistyped_character(query: str, product: str) -> None:
+    assert RULES.recognize(query, ConversationContext()).slots.product_name in {product, ""}
+
+
+@pytest.mark.parametrize("place", ["上海", "常德", "闽南", "乌鲁木齐"])
+def test_no_part_of_a_dialect_is_a_product(place: str) -> None:
+    intent = RULES.recognize(f"把这段改成{place}话", ConversationContext())
+    assert (intent.type, intent.slots.product_name) == (IntentType.SCRIPT_TRANSLATION, "")
+
+
 def test_small_talk_by_itself_is_no_mistyped_product() -> None:
     assert RULES.recognize("喝口水", ConversationContext()).type is IntentType.OTHER
 

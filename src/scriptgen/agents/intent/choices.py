@@ -12,7 +12,7 @@ _TARGET_VALUE = re.compile(
     r"(?:换成|换为|改成|改为|转成|转为|变成|整成|做成|弄成|调成|写成|改写成|翻成|改做|切换成|搞成|整个|"
     r"来个)(?!\")"
 )
-_UNREAL_BEFORE = re.compile(r"(?:没人?|没有|不|让\S{1,3}|[要想]\S?)$")
+_UNREAL_BEFORE = re.compile(r"(?:没人?|没有|不|几[个条点]|让\S{1,3}|[要想]\S?)$")
 _AT_THE_TIME = re.compile(r"(?:的时候|时|前|后|之前|以后)")
 _LABELS_AFTER = re.compile(r"(?:就?是|有|为|主要|包括|改|换|[:：])|[^,，。的]{2,8}、")
 _LABELLED_BEFORE = re.compile(r"突出|把$|[加补](?:个|条|点|一个|上)?$")

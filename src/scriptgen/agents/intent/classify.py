@@ -11,6 +11,7 @@ import msgspec
 
 from scriptgen.domain.vocabulary import IntentType
 
+from . import intrusions
 from . import patterns as p
 from . import question_patterns as q
 from .questions import is_question
@@ -105,9 +106,11 @@ def _is_noise(s: Signals, *, acts: bool) -> bool:
     """Injection, abuse, small talk, keyboard mash; a real request with a curse in it is still a request."""
     t = s.text
     compact = _MARKS.sub("", t)
-    if p.INJECTION.search(t) or not compact or _is_small_talk(compact) or p.ABOUT_YOU.match(t):
+    if intrusions.INJECTION.search(t) or not compact or _is_small_talk(compact):
         return True
-    if p.ABUSE.search(t) and not (acts and (s.in_domain or s.has_script)):
+    if intrusions.ABOUT_YOU.match(t) or (intrusions.ROLE.search(t) and not (acts and _subject(s))):
+        return True
+    if intrusions.ABUSE.search(t) and not (acts and (s.in_domain or s.has_script)):
         return True
     if (
         p.OFF_TOPIC.search(t)
@@ -117,6 +120,10 @@ def _is_noise(s: Signals, *, acts: bool) -> bool:
     ):
         return True
     return not (p.CJK.search(t) or p.ENGLISH.search(t) or s.in_domain or s.replaces)
+
+
+def _subject(s: Signals) -> bool:
+    return s.has_product or s.names_scene
 
 
 def _is_small_talk(compact: str) -> bool:
@@ -227,7 +234,7 @@ def _asks_for_new(s: Signals, rewriting: Verdict) -> bool:
     polishes = rewriting.type is IntentType.SCRIPT_OPTIMIZATION
     anew = polishes and p.ANEW.search(t) and not p.DEGREE.search(t)
     supplements = p.SUPPLEMENT.search(t) and (s.names_scene or p.ONE_MORE.search(t))
-    if anew or supplements or (write and not polishes and _limits_a_new_one(s)):
+    if anew or supplements or _handed_over(s) or (write and not polishes and _limits_a_new_one(s)):
         return True
     if not write:
         limits = polishes or p.LIMITED.match(t) or _only_limits(s) or _only_manners(s)
@@ -239,6 +246,12 @@ def _asks_for_new(s: Signals, rewriting: Verdict) -> bool:
     if polishes:
         return not p.STRONG_POLISH.search(t)
     return bool(edit and write.start() <= edit.start()) and subject and not p.STARTS_WITH_EDIT.match(t)
+
+
+def _handed_over(s: Signals) -> bool:
+    """换成李想播，给他写个开场: somebody else goes on air and needs a script of their own."""
+    over = p.HANDED_OVER.search(s.text)
+    return s.has_name and over is not None and bool(p.WRITE.search(s.text, over.end()))
 
 
 def _limits_a_new_one(s: Signals) -> bool:

@@ -25,6 +25,8 @@ WORD = r"[一-龥a-z0-9+·-]"
 SET = re.compile(
     r"(?:[礼里理]盒|礼袋|礼券|提货券|礼卡|套餐|套装|套盒|组合装?|家庭装|系列|旗舰款|大礼包|礼包|套组|pro|max|plus)+"
 )
+#: 榴莲过了 is no mistyped 榴莲果.
+_OVER = re.compile(r"(?:都|全|已经)?过[了完啦]")
 _RUN = re.compile(rf"{WORD}+")
 _RUN_BEFORE = re.compile(rf"{WORD}*$")
 #: Characters behind a listed word that are looked at.
@@ -45,7 +47,7 @@ _ATTRIBUTES = frozenset(
 )
 #: What may follow a product within its name (玉坠子, 丝巾扣, 春卷皮).
 _ENDING = re.compile(
-    r"(?:子|皮|扣|壳|套|盖|绳|带|圈|环|针|夹|丝|泥|粒|水|液|露|乳|底|全集|合集|挂包|挂件|配件|料包|材料包|拼盘|组合|系列|伴侣)"
+    r"(?:子|皮|扣|壳|套|盖|绳|带|圈|环|针|夹|系统|丝|罩|座(?!椅)|集|泥|粒|水|液|露|乳|底|全集|合集|挂包|挂件|配件|料包|材料包|拼盘|组合|系列|伴侣)"
 )
 #: Shapes of food (鳕鱼条, 糯米团子) and what a thing is kept in (口红盒): behind a name, not before a count.
 _SHAPE = re.compile(r"(?:团子|[条片块段团串皮丝](?!子))(?=[的写来帮给讲卖开吧呗啊哈]|$|[^一-龥a-z0-9])")
@@ -63,18 +65,20 @@ NOT_A_PRODUCT = re.compile(
     r"书面|话术|文案|直播|视频(?!会员)|脚本|产品|商品|东西|活动|风格|语气|口吻|开头|结尾|标题|版本|问候|内容|"
     r"主题|方式|方法|什么|哪|啥|怎么|一下|"
     r"麻烦|几|一点|个说法|功能|材质|面料|用法|细节|痛点|名字|品牌|[们我你他她它]|提问|互动|信息|链接|关注|优惠|福利|价格|^[0-9.]+[a-z]*$|"
-    r"^得|一[遍次回]|对比|自己|购物车|可以|上传|下载|款$|[点些个]$|^求|[一两]个$|卖得|一样|[一二两三四五六七八九十百半]+(?:来|多)?(?:个?字|秒钟?|分钟?)|左右|以内|上下|品类|别的|其他|其余|剩下|剩余|余下|另|下单|点赞|大家|"
+    r"^得|一[遍次回]|对比|自己|购物车|可以|上传|下载|款$|[点些个]$|^求|[一两]个$|卖得|一样|[一二两三四五六七八九十百半\d]+(?:来|多)?(?:个?字|秒钟?|分钟?|min)|左右|以内|上下|品类|别的|其他|其余|剩下|剩余|余下|另|下单|点赞|大家|"
     r"普通话|[粤川]|东北|方言|(?:英文|日文|韩文|英语|日语|韩语)(?![一-龥]{2})|翻译(?!笔|机)|正式|自然|第[一二三四五]|刚才|"
     r"之前|以前|上次|历史|生成|看到|别人|别家|写好|上一|最后|谢谢|全套|整套|随便|都行|都可以|不限|继续|换成|再来|"
     r"[力感性]$|聊天|简单|吸引|不同|自然|真诚|有趣|精彩|完整|详细|简短|优秀|好听|合适|通用|常见|"
     r"高质量|原来|同样|相同|这|那|每|"
     r"没人|不出单|卖不动|下播|开播|上播|主播|达人|[0-9]+[字秒元块]|所有|全部|整场|各种|好评|表达|"
     r"场$|播$|团购|[午晚夜晨]间|周[末一二三四五六日]|工作日|换季|[春夏秋冬]{2}|大会|清仓|年[终中底末]|[新老](?:人|客|粉|手|店|号|师|会员)$|"
-    r"^会员$|厂家|源头|线[上下]|节日|节[前后]|假期|单品|品牌方|"
+    r"^会员$|规则|流程|玩法|抽奖|步骤|厂家|源头|线[上下]|节日|节[前后]|假期|单品|品牌方|"
     r"词|句|称呼|姐妹|家人|宝宝们|亲们|数字"
 )
 
 
+#: Words that a product's name stands behind.
+_SELLS = frozenset("推卖讲播")
 #: Words that a product's name stands before.
 _STANDS_BEFORE = frozenset({"的", "呢", "话术", "文案", "脚本", "口播", "稿"})
 #: 给打底霜写: what something is written for may be a thing.
@@ -95,7 +99,7 @@ def completed(
     if suffix:
         return ProductMention(product.start, suffix.end(), product.category)
     run = _RUN.match(text, product.end, product.end + _LONGEST_TAIL)
-    if not run:
+    if not run or _OVER.match(text, product.end):
         return product
     if (whole := shaped(product, text)) is not product:
         return whole
@@ -179,7 +183,8 @@ def headed(text: str, lexicon: Lexicon, mentions: list[Mention]) -> list[Product
                 and not NOT_A_PRODUCT.search(phrase)
             ):
                 # 喝口水 by itself is no mistyped 漱口水.
-                in_place = scene < end or end in starts or bool(stop and stop[0] == "的")
+                sold = text[max(0, begin - 1) : begin] in _SELLS
+                in_place = sold or scene < end or end in starts or bool(stop and stop[0] == "的")
                 category = "" if _NO_HEAD.search(phrase) else lexicon.category_of(phrase, mistyped=in_place)
                 if category and not any(m.start < scene and begin < m.end for m in mentions):
                     found.append(ProductMention(begin, scene, category))
@@ -195,7 +200,7 @@ def sounding(text: str, lexicon: Lexicon, mentions: list[Mention]) -> list[Produ
             continue
         end = scene.start - (text[scene.start - 1 : scene.start] == "的")
         for begin in range(max(0, end - _LONGEST_TAIL), end - 1):
-            category = lexicon.sounding_like(text[begin:end])
+            category = lexicon.misspelt(text[begin:end])
             if category and _stands_alone(text, begin, end, lexicon, mentions):
                 found.append(ProductMention(begin, end, category))
                 break

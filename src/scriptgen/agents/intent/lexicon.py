@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import insort
 from collections.abc import Iterable
 from importlib.resources import files
+from operator import attrgetter
 from typing import Any
 
 import ahocorasick
 import msgspec
 
+from .misspelling import Misspelling
 from .text import Normaliser
 
 #: The slot kinds of `data/terms.json` that are found by word and carry a canonical value.
@@ -21,6 +24,12 @@ _FOR_WHOM = (
     (re.compile(r"婴|宝宝|儿童|吐奶|哺乳|孕|月子|新生儿|幼儿|产妇|童(?!年|话|趣)"), "母婴"),
     (re.compile(r"宠物|猫|狗|车载|汽车|露营|钓鱼"), "其他"),
 )
+#: 儿童, 车载: words that say more of a listed product than its head does.
+_WHOSE = (
+    (re.compile(r"婴儿|婴幼儿|新生儿|宝宝|儿童|幼儿|孕妇|哺乳|月子|产妇"), "母婴"),
+    (re.compile(r"宠物|猫咪|狗狗|猫用|狗用|汽车|车载|车用"), "其他"),
+)
+_GIVES_WAY = {"母婴": {"服饰", "家居", "个护", "其他"}, "其他": {"家居", "个护", "食品"}}
 #: Shorter words have too many neighbours to tell a typo from another thing.
 _SHORTEST_MISTYPED, _LONGEST_MISTYPED = 3, 6
 _CJK_WORD = re.compile(r"[一-龥]+")
@@ -49,11 +58,9 @@ class Lexicon:
             word: category for category, words in products.items() for word in words
         }
         self._near = _one_character_off(self.product_category)
-        self._sounds = {c: sound for sound, chars in _load("sounds.json").items() for c in chars}
-        self._by_sound: dict[str, list[str]] = {}
-        for word in self.product_category:
-            if 2 <= len(word) <= _LONGEST_MISTYPED and _CJK_WORD.fullmatch(word):
-                self._by_sound.setdefault(self._sound(word), []).append(word)
+        self._misspelling = Misspelling(
+            self.product_category, list(_load("sounds.json").values()), _load("shapes.json")
+        )
         self.events = frozenset(terms["event"])
         self.suffix_category: dict[str, str] = {
             suffix: kind.removeprefix("suffix:")
@@ -80,14 +87,27 @@ class Lexicon:
         self._automaton.make_automaton()
 
     def mentions(self, text: str) -> list[Mention]:
-        """Non-overlapping mentions in normalised text, leftmost and then longest, in order."""
+        """Non-overlapping mentions in normalised text, leftmost and then longest, in order.
+
+        A misspelt product is one, too, where it holds nothing but products that are spelt well.
+        """
         found: list[Mention] = []
         for last, (length, kind, value) in self._automaton.iter_long(text):
             start, end = last - length + 1, last + 1
             if kind == "plain" or _inside_a_latin_word(text, start, end):
                 continue
             found.append(Mention(kind, value, start, end))
+        for start, end, category in self._misspelling.find(text):
+            within = [m for m in found if m.start < end and start < m.end]
+            if all(m.kind == "product" and start <= m.start and m.end <= end for m in within):
+                found = [m for m in found if m not in within]
+                insort(found, Mention("product", category, start, end), key=attrgetter("start"))
         return found
+
+    def category_for(self, before: str, category: str) -> str:
+        """The category of a listed product behind the rest of its name: 儿童 makes a 防晒帽 a child's."""
+        whose = next((w for words, w in _WHOSE if words.search(before)), "")
+        return whose if category in _GIVES_WAY.get(whose, ()) else category
 
     def category_of(self, phrase: str, *, mistyped: bool = True) -> str:
         """The category of a noun phrase by its last known head, "" when no head is known.
@@ -97,8 +117,8 @@ class Lexicon:
         for start in range(max(1, len(phrase) - 1)):
             category = self.product_category.get(phrase[start:])
             if category:
-                return category
-        if mistyped and (category := self.sounding_like(phrase) or self._mistyped(phrase)):
+                return self.category_for(phrase[:start], category)
+        if mistyped and (category := self.misspelt(phrase) or self._mistyped(phrase)):
             return category
         for length in (3, 2, 1):
             category = self.suffix_category.get(phrase[-length:], "") if len(phrase) > length else ""
@@ -106,20 +126,9 @@ class Lexicon:
                 return _for_whom(phrase) or category
         return self.product_category.get(phrase[-1:], "")
 
-    def sounding_like(self, phrase: str) -> str:
-        """The category of the listed word that `phrase` sounds like (口宏, 兰牙耳击), "" when there is none.
-
-        At least one character must be the right one.
-        """
-        found = {
-            self.product_category[word]
-            for word in self._by_sound.get(self._sound(phrase), ())
-            if any(a == b for a, b in zip(word, phrase, strict=True))
-        }
-        return found.pop() if len(found) == 1 else ""
-
-    def _sound(self, word: str) -> str:
-        return " ".join([self._sounds.get(c, c) for c in word])
+    def misspelt(self, phrase: str) -> str:
+        """The category of the listed word that `phrase` sounds or looks like (口宏, 绘夲), "" without one."""
+        return self._misspelling.category_of(phrase)
 
     def _mistyped(self, phrase: str) -> str:
         for start in range(max(0, len(phrase) - _LONGEST_MISTYPED), len(phrase) - _SHORTEST_MISTYPED + 1):

@@ -13,16 +13,17 @@ from .heads import ProductMention
 from .lexicon import Mention
 
 _JOINED = re.compile(
-    r"(?:的?话术)?[,、]?(?:再|还有|然后|外加)(?:来|写|要|给|整|出)?(?:我)?[一1两]?[个段条份版]?"
+    r"(?:的?话术|稿|的?文案|脚本)?[,、]?(?:再|还有|然后|外加)(?:来|写|要|给|整|出)?(?:我)?[一1两]?[个段条份版]?"
     r"|(?:话术)?[1-9一两三四五六](?:条|段|个|版|份)[、,]"
-    r"|(?:来|写|要|各)?[一1两三][段个条版](?:[,、]|和)?"
-    r"|(?:的?话术|环节|那?段|的)?(?:、|和|跟|与|及|以及|还有|再来|外加|再加|\+|/|&|加|\s)+(?:[一1两三][段个条版份篇])?"
+    r"|(?:版|稿|的?话术|的?文案|脚本|的)?(?:来|写|要|各)?[一1两三][段个条版份](?:[,、]|和)?"
+    r"|(?:的?话术|环节|那?段|的?文案|脚本|稿|的)?(?:、|和|跟|与|及|以及|还有|再来|外加|再加|\+|/|&|加|\s)+(?:[一1两三][段个条版份篇])?"
 )
 #: A comma joins a list only where the request says that each item is meant (开场,逼单,下播各一段).
 _JOINED_BY_COMMA = re.compile(r"(?:的?话术)?\s?,\s?")
 _EACH_MEANT = re.compile(r"各|每|都|分别|一样一|一次|一起|一块|一并|一口气|全要|全写|打包")
 #: 卖点是显白: what follows is told of the scene's name, the scene itself is not asked for.
 _LABEL = re.compile(r"(?:就|主要)?(?:是|有|为|包括|:)")
+_ONE_OF = re.compile(r"(?<![这那每整几各])[个段条份篇版]$")
 _MAX_GAP = 8
 #: So many scenes side by side (开场逼单下播) are a list without any joint.
 _NO_CHANCE = 3
@@ -38,17 +39,21 @@ class Lists(msgspec.Struct, frozen=True):
     scenarios: list[str]
     events: list[str]
     products: list[ProductMention]
+    counted: bool = False  # 一个直播和一个视频: each of several forms has a number of its own
 
     @property
     def longest(self) -> int:
-        return max(len(self.scenes), len(self.events), len(self.products))
+        forms = len(self.scenarios) if self.counted else 0
+        return max(len(self.scenes), len(self.events), len(self.products), forms)
 
 
 def find_lists(text: str, mentions: list[Mention], products: list[ProductMention]) -> Lists:
     scenes = [m for m in mentions if m.kind in {"sub_scenario", "weak_sub"} and not _LABEL.match(text, m.end)]
+    forms = [m for m in mentions if m.kind == "scenario"]
     return Lists(
         scenes=_joined_values(text, scenes),
-        scenarios=_joined_values(text, [m for m in mentions if m.kind == "scenario"]),
+        scenarios=_joined_values(text, forms),
+        counted=sum(bool(_ONE_OF.search(text, max(0, m.start - 2), m.start)) for m in forms) > 1,
         events=_joined_values(text, [m for m in mentions if m.kind == "event"]),
         products=_joined_products(text, products),
     )

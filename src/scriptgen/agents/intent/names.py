@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from .languages import LANGUAGE
 from .lexicon import Lexicon, Mention
-from .patterns import FORM, LANGUAGE
+from .patterns import FORM
 
 Span = tuple[int, int]
 
@@ -54,7 +55,7 @@ _PATTERNS = tuple(
         r"(?:由|让|请|轮到|[换改]成|换|改由)"
         + _N
         + r"(?:来播|来讲|来念|来说|来读|来录|来卖|来带|来(?=$|[,，])|主播|直播|讲解|播|念|出镜)",
-        r"(?:主播|达人|博主)" + _N + r"(?=[,，。、!！?？的\s]|$|要|今|用|写)",
+        r"(?:主播|达人|博主)" + _N + r"(?=[,，。、!！?？的\s]|$|要|今|用|写|也)",
     )
 )
 _NICKNAME = re.compile(
@@ -81,11 +82,25 @@ _SURNAMED = re.compile(
     r"(?=(?:[今明后昨]晚|[今明后昨]天|周[一二三四五六日末]|晚上|下午|早上|中午|这场|下场|那场)?"
     r"(?:的(?:场子?|直播间?|专场|开场|场次|风格|号)|要(?:直播|开播|播|上播|卖|带货|用)|直播要用|来播|开播|上播|用的|带货|这场|那场))"
 )
+#: Characters that go on with the sentence rather than with a name.
+_NO_GIVEN_NAME = "也要来想接继跟同替帮今明后晚下上播带卖讲开的了是主让由在又再还都就将嗯哦啊哈好行呃诶欸唉先"
+_GIVEN_NAME = rf"(?:(?![{_NO_GIVEN_NAME}])[一-龥])"
+#: 顾北北也要播, 苏苏接着播, 何其乐今晚替她播: somebody else who goes on air with it.
+_AIRS_TOO = re.compile(
+    r"(?:^|[,，。\s]|品|款|这个|同款|接着|接下来|然后|后面|[上下]半场|[今明后昨]?[晚天]|晚上|下午|上午|中午|还有|另外|轮到|轮|[换改]成?|改由|改让|由|让|是|叫|[姐哥妹弟]|她|他|的|场|时段|到了|主播)"
+    rf"((?:小|阿|大|老)(?:{_GIVEN_NAME}{{1,2}}|[a-z]{{2,8}})|{_GIVEN_NAME}{{1,3}}[姐哥酱妹叔妈爸嫂婶姨爷]|(?P<char>{_GIVEN_NAME})(?P=char)|"
+    rf"(?:欧阳|上官|司马|诸葛|夏侯|[{SURNAMES}]){_GIVEN_NAME}{{1,2}}|[a-z]{{3,10}})"
+    r"(?=,?说?(?:[她他][,，]?)?(?:今晚|明晚|今天|明天|后天|晚上|下午|上午|中午|待会儿?|等会儿?|马上|这场|下场)?"
+    r"(?:(?:(?:也|要|想|来|接着|继续|跟着|接力|同样|替[她他我]|帮[她他我]|接[她他我]|代|得|会|准备|一起|一块儿?|单独|又|再|顶|接|接班|替班|代班|顶班|接手|上场|上来|过来){1,4}"
+    r"(?:直播|开播|上播|[播卖讲上推用]|带货|带|场))|[要来去得]?(?:接班|接手|顶班|代班|接棒|救场|替班)了?(?=$|[,，。\s])|(?:来播|上播|开播|接播|接力|接班|接手|接棒|顶班|顶上|播|上)(?=$|[,，。\s了这吧呢])))"
+)
 _NOT_SURNAMED = re.compile(
     r"马上|高[端级档]|温[柔馨暖]|方便|安[全排]|任[何意]|时[间尚候]|常[见用规]|平[时常价]|黄[金色]|白色|金色|"
     r"明[天晚]|向来|连[着夜]|左右|万一|全[场部]|文[艺案]|古[风典]|车[上里]|包邮|江南|童[装年趣]|"
     r"周[一二三四五六日末年]|夏[天季日]|安静|谢谢|多谢"
 )
+#: 郑多多: behind a family name even a common doubled word is a given one.
+_DOUBLED = re.compile(rf"[{SURNAMES}](?P<char>[一-龥])(?P=char)")
 #: 换成文言文风格: a language or a form is nobody.
 _NOT_A_VOICE = re.compile(rf"{LANGUAGE}|{FORM}|文言|白话|口头|书面")
 #: 帮我提提: a doubled verb is nobody.
@@ -121,7 +136,7 @@ _PRONOUN = re.compile(
 
 def find_name(text: str, lexicon: Lexicon, mentions: list[Mention]) -> Span | None:
     """The span of the person's name in normalised `text`."""
-    for pattern in (*_PATTERNS, _VERSION_OF, _NICKNAME, _GIVEN, _SURNAMED):
+    for pattern in (_AIRS_TOO, *_PATTERNS, _VERSION_OF, _NICKNAME, _GIVEN, _SURNAMED):
         # A refused match may hide a good one that begins inside it (帮我给陈姐写), hence the step by step.
         match = pattern.search(text)
         while match:
@@ -143,7 +158,7 @@ def is_name(name: str, span: Span, lexicon: Lexicon, mentions: list[Mention]) ->
         name[-1] == "家"
         or name in _ENGLISH_WORDS
         or _NOT_SURNAMED.match(name)
-        or lexicon.not_names.search(name)
+        or (lexicon.not_names.search(name) and not _DOUBLED.fullmatch(name))
         or name in lexicon.product_category
     ):
         return False
@@ -154,7 +169,7 @@ def is_name(name: str, span: Span, lexicon: Lexicon, mentions: list[Mention]) ->
     if not personal and lexicon.category_of(name):
         return False
     # 童车 and the mistyped 毛依 have the shape of a family name and a given one.
-    if name in lexicon.suffix_category or lexicon.sounding_like(name):
+    if name in lexicon.suffix_category or lexicon.misspelt(name):
         return False
     # 可乐姐 holds a product word and is a person all the same.
     called = name[-1] in _TITLES

@@ -21,6 +21,7 @@ from .heads import (
     sounding,
     with_sauce,
 )
+from .languages import without_dialects
 from .lexicon import Lexicon, Mention
 
 _SEPARATORS = r",，。、!！?？;；:：\s\"()（）~\n"
@@ -68,6 +69,7 @@ def find_products(
     """Product phrases of normalised `text` in order. In the running text of a pasted script only listed words
     and their modifiers count: what else stands to their left is a sentence.
     """
+    text = without_dialects(text)
     listed = _listed(text, lexicon, mentions, running_text=running_text)
     if running_text:
         listed = [with_sauce(p, text) for p in listed]
@@ -112,7 +114,8 @@ def _listed(
             continue
         floor = mentions[index - 1].end if index else 0
         start = extended(text, floor, mention.start, lexicon, running_text=running_text)
-        found.append(ProductMention(start, mention.end, mention.value))
+        category = lexicon.category_for(text[start : mention.start], mention.value)
+        found.append(ProductMention(start, mention.end, category))
     return [p if running_text else completed(p, text, lexicon, mentions) for p in found]
 
 

@@ -37,7 +37,8 @@ def _clause_asks(c: str, s: Signals, *, ends_query: bool) -> bool:
 
 def _wishes(c: str, s: Signals) -> bool:
     """家长问装不装得上, 面膜的逼单话术有吗, 更接地气一点行不行: a question in form, not in sense."""
-    goes_on = s.names_scene and (s.has_script or s.has_source) and q.AND_THE_NEXT.match(c)
+    acting = s.has_script or s.has_source
+    goes_on = acting and ((s.names_scene and q.AND_THE_NEXT.match(c)) or q.SAID_IN.match(c))
     polite = q.WISHED.match(c) or (q.TAGS.search(c) and rewrites(c))
     reported = q.REPORTED.search(c) or q.THINK_UP.search(c) or (s.has_product and q.HAVE_YOU.search(c))
     return bool(goes_on or polite or reported)

@@ -10,6 +10,7 @@ import msgspec
 from scriptgen.domain.intent import Slots
 from scriptgen.domain.vocabulary import REWRITING_INTENTS, WRITING_INTENTS, IntentType
 
+from .amounts import find_length, find_price
 from .choices import event_of, scenario_of, styles_of, sub_scenario_of, target_start
 from .classify import classify
 from .heads import ProductMention
@@ -17,32 +18,31 @@ from .lexicon import Lexicon, Mention
 from .lists import Lists, find_lists, script_count
 from .names import find_name, refers_to_a_person
 from .patterns import NAME_PART, PART
+from .points import find_selling_points
 from .products import answer_product, find_products
 from .renames import find_new_name
 from .replacements import quoted_pairs, renamed_product, without_quoted
 from .settled import still_open
 from .signals import Signals
-from .source import split_source
-from .values import find_length, find_price, find_selling_points
+from .source import ends_of, split_source
 
 #: What stands before the product that comes next.
 _NEXT = re.compile(
     r"(?:换成|改成|下一个品?是?|下个品?是?|接下来[讲卖上是]?|接着[讲卖]?|"
-    r"回到(?:刚才)?(?:那个|的)?|产品是|主要是?|尤其是?|轮到|(?<![可能])换|改[卖讲]|现在[讲卖]?)(?:一下|那个|这个|"
+    r"回到(?:刚才)?(?:那个|的)?|产品是|主要是?|尤其是?|轮到|(?<![可能])换上?|改[卖讲上推播]|[现在再该先就后,](?:在|面|边)?[讲卖上推播来])(?:一下|那个|这个|"
     r"我们的?)?$"
 )
 _TELLS_POINTS = re.compile(r"卖点|突出|强调|主打")
 _VERB_BEFORE = re.compile(r"[要来去会帮在想]$")
+_SENT_TO = re.compile(r"(?:导|同步|接|连|传|发|存|投屏?|打印|拷|复制)(?:入|出|进|到|在|上|给)?[我你]?的?$")
 _NOT_BEFORE = re.compile(r"(?:不是|并非|而非|别写|不卖)$")
 _NOT_MORE_BEFORE = re.compile(r"(?:别|不要|不用|不|甭)(?:再)?(?:写|讲|卖|播|是|要)$")
 _DONE_AFTER = re.compile(
     r"(?:已经|都)?(?:讲|卖|播|说|介绍)?(?:完|过|好|空)|"
-    r"(?:那边|那个|这个|就)?(?:先)?不[讲卖写要播上]|先放|放一放|跳过|下架|没货|停了|卖[完光]"
+    r"(?:那边|那个|这个|就)?(?:先)?不[讲卖写要播上]|先放|放一放|跳过|下架|没货|停了|先?撤|翻篇|售罄|断货|缺货|没了|[卖抢秒拍播推][完光空没]"
 )
 _INSERTION = re.compile(r"加(?!强)|补(?!货)|插|添|带上|增加")
 _PART_TURNED = re.compile(rf"(?!{NAME_PART}){PART}[^,，。]{{0,4}}(?:换|改|变)(?:成|为)")
-#: Characters of an over-long instruction that are read, from its start and from its end.
-_HEAD, _TAIL = 500, 300
 _FROM_TO = re.compile(r"从?开[场播].{0,8}(?<!收)到")
 _REMEMBERED = 1024
 _REMEMBERED_CHARACTERS = 100
@@ -88,7 +88,7 @@ class Reader:
     def _read(self, query: str, *, has_script: bool) -> Reading:
         lexicon = self._lexicon
         parts = split_source(lexicon.normalise(query))
-        text = _ends_of(parts.instruction)
+        text = ends_of(parts.instruction)
         pairs = quoted_pairs(text)
         renamed = None if parts.has_source else renamed_product(pairs, lexicon)
         text = without_quoted(text, pairs)
@@ -182,9 +182,9 @@ class Reader:
         limit = inserted.start() if inserted else len(text)
         lists_points = not literal and (not rewriting or bool(_TELLS_POINTS.search(text)))
         product_ends = [p.end for p in products]
-        points = find_selling_points(text, mentions, product_ends) if lists_points else []
         plain = _without(text, mentions, "event")
         price = None if literal else find_price(plain, product_ends=product_ends)
+        points = find_selling_points(text, mentions, product_ends, price=price) if lists_points else []
         length = find_length(plain)
         before = [m for m in mentions if m.start < limit]
         found = {
@@ -200,7 +200,8 @@ class Reader:
             "target_name": query[name[0] : name[1]] if name else "",
             "styles": () if literal else styles_of(text, mentions, target, points),
             "price": query[price[0] : price[1]] if price else "",
-            "length": query[length[0] : length[1]].strip() if length else "",
+            # 口播稿一分钟多少字 asks about a length, it wants none.
+            "length": query[length[0] : length[1]].strip() if length and not literal else "",
         }
         return {key: value for key, value in found.items() if value}
 
@@ -236,6 +237,9 @@ def _product(query: str, text: str, kind: IntentType, products: list[ProductMent
         # 结尾加一句明晚讲面膜: what is put into the script is not what the script sells.
         limit = _put_in(text)
         products = [p for p in products if p.start < limit]
+    if kind is IntentType.QUERY:
+        # 能导到提词器里吗: where the scripts shall go is not what is sold.
+        products = [p for p in products if not _SENT_TO.search(text[: p.start])]
     if not products:
         return {}
     if kind in REWRITING_INTENTS:
@@ -272,15 +276,6 @@ def _listed(query: str, text: str, lists: Lists) -> dict[str, Any]:
     if count := script_count(text):
         extra["batch_count"] = count
     return {**found, "extra": extra}
-
-
-def _ends_of(text: str) -> str:
-    """The head and tail of a very long text with the middle blanked, offsets kept: what is asked for stands
-    at an end, and work per query stays bounded.
-    """
-    if len(text) <= _HEAD + _TAIL:
-        return text
-    return text[:_HEAD] + "\n" * (len(text) - _HEAD - _TAIL) + text[-_TAIL:]
 
 
 def _covered(mention: Mention, products: list[ProductMention]) -> bool:

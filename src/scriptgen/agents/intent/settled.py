@@ -19,6 +19,12 @@ _DONE = re.compile(
     r"不缺了?|不用(?:再)?[写要改管来弄]?了|不要了|这样|完[了事]了?|没问题了?|可以了|定了|到位了|自己有了?)"
     rf"(?=[{_SEPARATORS}]|那|就[下写来要]|再|还|接|该|然后|下一|$)"
 )
+#: 榴莲过了，现在上芒果干: what was on sale and is no more.
+_SOLD_OUT = re.compile(
+    r"(?=[过讲卖播介抢秒售拍推断缺无没下撤翻停先])(?:(?:[讲卖播说推]|介绍)?过完?[了啦]|(?:[卖抢秒售拍播推讲]|介绍)(?:完|光|空|没|罄|断)货?[了啦]?|"
+    r"[断没缺无]货[了啦]?|没(?:库存)?了|下架[了啦]?|先?撤[了掉]?|翻篇[了啦]?|停[播售卖]?[了啦]|下[了啦]|先(?:下|停|放一?放|放着|收了|搁着|不[卖播讲推上]了?))"
+    rf"(?=[{_SEPARATORS}]|那|就|再|还|接|该|然后|下一|现在|轮到|换|改|上|来|$)"
+)
 #: 有开场了, 除了开场, 只有开场不够, 开场之后的: what these words hold is there.
 _HELD = re.compile(
     rf"(?<![一-龥a-z0-9])(?:已经)?有(?P<had>[^{_SEPARATORS}有]{{2,8}})了(?=[{_SEPARATORS}])|"
@@ -44,24 +50,29 @@ def still_open(
 
     A product that only the settled half names (口红的开场有了，下播呢) is what the rest is about, too.
     """
-    spans = _settled_spans(text)
-    if not spans:
+    spans, sold = _settled_spans(text), _before(_SOLD_OUT, text)
+    if not spans and not sold:
         return mentions, products
     settled: set[Mention] = set()
     for kinds in ({"sub_scenario", "weak_sub"}, {"scenario"}, {"event"}):
         settled |= _inside([m for m in mentions if m.kind in kinds], spans)
-    dropped = _inside(products, spans)
+    dropped = _inside(products, spans + sold)
     return [m for m in mentions if m not in settled], [p for p in products if p not in dropped]
 
 
 def _settled_spans(text: str) -> list[Span]:
-    spans: list[Span] = []
-    for done in _DONE.finditer(text):
-        start = max((s.end() for s in _SEPARATOR.finditer(text, 0, done.start())), default=0)
-        spans.append((start, done.start()))
+    spans = _before(_DONE, text)
     if _MAY_HOLD.search(text):
         spans += [held.span(held.lastgroup) for held in _HELD.finditer(text) if held.lastgroup]
     return spans
+
+
+def _before(done: re.Pattern[str], text: str) -> list[Span]:
+    """What stands between the last separator and the words that say it is done."""
+    return [
+        (max((s.end() for s in _SEPARATOR.finditer(text, 0, m.start())), default=0), m.start())
+        for m in done.finditer(text)
+    ]
 
 
 def _inside(items: Sequence[T], spans: list[Span]) -> set[T]:

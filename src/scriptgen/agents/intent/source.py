@@ -18,7 +18,7 @@ _ADDRESS = (
 _REWRITE = re.compile(
     r"润色|优化|打磨|polish|提升|完善|改|换|翻|译|转成|转为|缩|精简|压缩|删|去掉|砍|加|扩|短|长|"
     r"重写|统一|合并|替|顺|捋|补|纠|通顺|修|整成|做成|写成|版|"
-    r"更|再|调|弄|口吻|风格|原文|这段|这条|下面|以下|这个|这篇|translate|optimize|别|不要|变成|[写放塞说带加][进上入]|→"
+    r"更|再|调|弄|口吻|风格|原文|这段|这条|下面|以下|这个|这篇|这句|[话语腔]来?(?:说|讲|念|来|过)|translate|optimize|别|不要|变成|[写放塞说带加][进上入]|→"
 )
 _TAIL = re.compile(
     r"(?:[\n。！!？?~；;”\"'’】，, ])\s*((?:上面|以上|前面)?(?:把|将|帮我把|给我把|请把|"
@@ -34,6 +34,8 @@ _SHOWS = re.compile(r"这[款个支条双件盒瓶]|本[品款]|今天|今晚")
 _SENTENCE_MARK = re.compile(r"[，,。！!？? ~]")
 _ADDRESSES = re.compile(_ADDRESS)
 _MIN_SCRIPT = 10
+#: Characters of an over-long instruction that are read, from its start and from its end.
+_READ_FIRST, _READ_LAST = 500, 300
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -128,3 +130,12 @@ def _reads_like_script(text: str) -> bool:
 def reads_aloud(text: str) -> bool:
     """Whether `text` opens like a script: it speaks to the audience, not to a colleague."""
     return bool(_ADDRESSES.match(text.strip()))
+
+
+def ends_of(text: str) -> str:
+    """The head and tail of a very long text with the middle blanked, offsets kept: what is asked for stands
+    at an end, and work per query stays bounded.
+    """
+    if len(text) <= _READ_FIRST + _READ_LAST:
+        return text
+    return text[:_READ_FIRST] + "\n" * (len(text) - _READ_FIRST - _READ_LAST) + text[-_READ_LAST:]
