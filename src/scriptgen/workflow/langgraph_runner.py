@@ -2,9 +2,9 @@
 """The workflow as a LangGraph `StateGraph`.
 
 A superstep costs about 0.5 ms, a stage of ours some microseconds. So a node is not one stage but the run
-forward that begins with it: a plain generation passes one node, and the graph is left to what loops, the next
-script of a set and a regeneration. There is a node for every stage, because a resumed generation may enter
-anywhere. LangGraph's own checkpointer has no compare-and-set and is not used.
+forward that begins with it, and there are two: the first stage, and the writing, to which the next script of
+a set and a regeneration come back. A resumed generation goes on from its stage in the first node. LangGraph's
+own checkpointer has no compare-and-set and is not used.
 """
 
 from typing import TypedDict
@@ -22,10 +22,9 @@ from .step import step
 
 #: More supersteps than any generation can take: ten scripts, each regenerated up to ten times.
 _RECURSION_LIMIT = 500
-
-
 #: A later stage follows in the same node, an earlier one in the next superstep.
 _ORDER = {stage: place for place, stage in enumerate(STAGES)}
+_FIRST, _AGAIN = Stage.CONTEXT_LOADING, Stage.SCRIPT_GENERATING
 
 
 class GraphState(TypedDict):
@@ -43,9 +42,9 @@ class LangGraphRunner:
         graph: StateGraph[GraphState, Run, GraphState, GraphState] = StateGraph(
             GraphState, context_schema=Run
         )
-        for stage in STAGES:
-            graph.add_node(stage.value, _node(stage), destinations=(*(s.value for s in STAGES), END))
-        graph.add_edge(START, Stage.CONTEXT_LOADING.value)
+        for stage in (_FIRST, _AGAIN):
+            graph.add_node(stage.value, _run_forward, destinations=(_AGAIN.value, END))
+        graph.add_edge(START, _FIRST.value)
         self._graph = graph.compile(checkpointer=None)
 
     async def run(self, state: WorkflowState, run: Run) -> WorkflowState:
@@ -58,17 +57,13 @@ class LangGraphRunner:
         return result
 
 
-def _node(first: Stage):  # type: ignore[no-untyped-def]  # noqa: ANN202  - LangGraph reads the inner annotations
-    async def run_forward(state: GraphState, runtime: Runtime[Run]) -> Command[str]:
-        workflow, run = state["workflow"], runtime.context
-        # A resumed generation comes in by the front door and is sent on to where it stopped: a conditional
-        # edge at START would cost every other generation half a millisecond.
-        stage = first if workflow.next_stage is first else None
-        while stage is not None:
-            workflow = await step(stage, workflow, run)
-            following = workflow.next_stage
-            stage = following if following is not None and _ORDER[following] > _ORDER[stage] else None
-        onward = workflow.next_stage
-        return Command(update={"workflow": workflow}, goto=onward.value if onward else END)
-
-    return run_forward
+async def _run_forward(state: GraphState, runtime: Runtime[Run]) -> Command[str]:
+    workflow, run = state["workflow"], runtime.context
+    stage = workflow.next_stage
+    while stage is not None:
+        workflow = await step(stage, workflow, run)
+        following = workflow.next_stage
+        stage = following if following is not None and _ORDER[following] > _ORDER[stage] else None
+    onward = workflow.next_stage
+    assert onward in {None, _AGAIN}, "nothing else comes round again"
+    return Command(update={"workflow": workflow}, goto=onward.value if onward else END)
