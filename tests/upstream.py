@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -62,7 +63,9 @@ Behaviour = Callable[[Call], Awaitable[None]]
 class FakeUpstream:
     """Serves `POST /v1/chat/completions` and `GET /v1/models` on a free port."""
 
-    def __init__(self, *answers: Behaviour) -> None:
+    def __init__(self, *answers: Behaviour, tls: ssl.SSLContext | None = None) -> None:
+        """`tls`: speaks HTTPS, as `localhost`."""
+        self.tls = tls
         self.answers: list[Behaviour] = list(answers) or [says(SCRIPT)]
         self.calls: list[Call] = []
         self._runner: web.AppRunner | None = None
@@ -70,7 +73,7 @@ class FakeUpstream:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"https://localhost:{self.port}/v1" if self.tls else f"http://127.0.0.1:{self.port}/v1"
 
     @property
     def connections(self) -> int:
@@ -85,7 +88,7 @@ class FakeUpstream:
         app.router.add_get("/v1/models", self._models)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 

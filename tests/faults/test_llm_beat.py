@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -18,6 +20,7 @@ from scriptgen.llm.errors import IdleTimeoutError, TruncatedStreamError
 from scriptgen.llm.openai_backend import OpenAIBackend
 from scriptgen.llm.protocol import ChatMessage, Completed, CompletionRequest, TextDelta
 from scriptgen.llm.timed_response import Timers
+from tests.certificates import Authority
 from tests.upstream import SCRIPT, FakeUpstream, chunk, cuts, hangs, says
 
 pytestmark = pytest.mark.faults
@@ -25,6 +28,16 @@ pytestmark = pytest.mark.faults
 PATIENT = Timers(connect=30, first_token=30, idle=30, total=30)
 AT_ONCE = 0.5
 LONG_BEAT = 30.0
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop] | None
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
+    if request.param == "asyncio":
+        return None
+    factory: LoopFactory = pytest.importorskip("uvloop").new_event_loop
+    return factory
 
 
 def backend(upstream: FakeUpstream, beat: float, timers: Timers = PATIENT) -> OpenAIBackend:
@@ -59,6 +72,28 @@ async def test_a_reader_at_ease_gets_the_same_text_in_fewer_pieces() -> None:
     assert "".join(hurried) == "".join(gathered) == SCRIPT
     assert len(gathered) * 4 < len(hurried)
     assert upstream.calls[0].peer == upstream.calls[1].peer  # the connection could be used again
+
+
+def test_an_encrypted_stream_rests_too(tmp_path: Path, loop_factory: LoopFactory) -> None:
+    authority = Authority("ours")
+    certificate, key = authority.issue()
+    (tmp_path / "pair.pem").write_bytes(certificate + key)
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(tmp_path / "pair.pem")
+    trusted = ssl.create_default_context(cadata=authority.pem.decode())
+
+    async def listen() -> None:
+        async with FakeUpstream(says(pace=0.004), tls=own) as upstream:
+            subject = OpenAIBackend(
+                "primary", upstream.url, "fake", timers=PATIENT, beat=Beat(0.08), tls=trusted
+            )
+            gathered = await texts(subject, asked())
+            await subject.close()
+        assert "".join(gathered) == SCRIPT
+        assert len(gathered) < len(SCRIPT) / 4
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(listen())
 
 
 async def test_many_streams_are_read_at_the_same_moments() -> None:
@@ -169,8 +204,7 @@ def _pacing(words: int, pace: float) -> Iterator[str]:
             thread.join()
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_words_between_two_pulses_wake_nobody(loop: str) -> None:
+def test_words_between_two_pulses_wake_nobody(loop_factory: LoopFactory) -> None:
     """Counted by the kernel, for the thread of the event loop."""
     words = 100
 
@@ -189,6 +223,5 @@ def test_words_between_two_pulses_wake_nobody(loop: str) -> None:
         await subject.close()
         return woken
 
-    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
-    with _pacing(words, pace=0.005) as url, asyncio.Runner(loop_factory=factory) as runner:
+    with _pacing(words, pace=0.005) as url, asyncio.Runner(loop_factory=loop_factory) as runner:
         assert runner.run(listen(url)) < words / 10

@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from scriptgen.rpc.tls import server_credentials
+from tests.certificates import Authority, Pair
 
 
-class Authority:
-    """Signs certificates for localhost."""
-
-    def __init__(self, name: str) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate = self._signed(self.name, self.key.public_key(), authority=True)
-
-    @property
-    def pem(self) -> bytes:
-        return self.certificate.public_bytes(Encoding.PEM)
-
-    def issue(self) -> tuple[bytes, bytes]:
-        """Certificate and key for localhost."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        certificate = self._signed(name, key.public_key(), authority=False)
-        return (
-            certificate.public_bytes(Encoding.PEM),
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        )
-
-    def _signed(
-        self, name: x509.Name, key: ec.EllipticCurvePublicKey, *, authority: bool
-    ) -> x509.Certificate:
-        now = dt.datetime.now(dt.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self.name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
-
-
-def write_pair(folder: Path, pair: tuple[bytes, bytes]) -> tuple[str, str]:
+def write_pair(folder: Path, pair: Pair) -> tuple[str, str]:
     (folder / "cert.pem").write_bytes(pair[0])
     (folder / "key.pem").write_bytes(pair[1])
     return str(folder / "cert.pem"), str(folder / "key.pem")
@@ -77,7 +32,7 @@ async def serving(credentials: grpc.ServerCredentials) -> AsyncIterator[int]:
         await server.stop(None)
 
 
-async def answered(port: int, trusted: bytes, own: tuple[bytes, bytes] | None = None) -> bool:
+async def answered(port: int, trusted: bytes, own: Pair | None = None) -> bool:
     """Whether a new connection that trusts `trusted` gets an answer."""
     certificate, key = own or (None, None)
     credentials = grpc.ssl_channel_credentials(trusted, key, certificate)
