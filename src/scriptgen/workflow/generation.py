@@ -125,7 +125,7 @@ class Generation:
 
     def _drafts(self) -> int:
         state = self._run.state if self._run else None
-        return max(len(state.drafts), 1) if state else 1
+        return state.scripts_planned if state else 1
 
     async def _main(self) -> None:
         self._started = asyncio.get_running_loop().time()

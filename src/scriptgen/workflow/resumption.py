@@ -30,7 +30,7 @@ def first_state(
 def restate(channel: EventChannel, state: WorkflowState, *, void: bool) -> None:
     """Tell listeners what of the scripts stands; with `void` what they saw so far does not."""
     if void:
-        for index in range(max(len(state.drafts), 1)):
+        for index in range(state.scripts_planned):
             channel.emit(ScriptReset(index, ResetReason.GENERATION_RESUMED))
     for index, draft in enumerate(state.drafts):
         if draft is not None:

@@ -98,6 +98,11 @@ class WorkflowState(msgspec.Struct, frozen=True, kw_only=True):
     error: StoredError | None = None
 
     @property
+    def scripts_planned(self) -> int:
+        """How many scripts this generation writes; one while that is not known."""
+        return max(len(self.drafts), 1)
+
+    @property
     def unwritten(self) -> int | None:
         """Index of the first task without a draft."""
         for index, draft in enumerate(self.drafts):
