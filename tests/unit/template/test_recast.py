@@ -98,6 +98,17 @@ def test_a_formal_voice_keeps_nothing_of_a_colloquial_one(style: str) -> None:
         assert not (left if style == "高端" else [word for word in left if word != "你"]), text
 
 
+@pytest.mark.parametrize("style", FORMAL)
+def test_a_note_made_formal_is_no_note_any_more(style: str) -> None:
+    for category in CATEGORIES:
+        script = compose(make_task(category, sub_scenario="开场话术", styles=("活泼",)))
+        note = edit(
+            make_task(category, kind=TaskKind.TRANSLATE, instruction="改成小红书种草文案", source_text=script)
+        ).text
+        text = in_style(style, note, category, "开场话术")
+        assert not re.search(r"～|谁懂啊|真的会谢|[呀哦哈嘛啦][。！]", text), text
+
+
 def test_elements_keep_their_order() -> None:
     source = compose(make_task("美妆", sub_scenario="产品介绍", styles=("口语",)))
     text = in_style("高端", source, "美妆", "产品介绍")

@@ -28,7 +28,7 @@ _RISKY = re.compile(
 )
 _UNSPEAKABLE = re.compile(r"[{}\[\]<>|\\\x00-\x1f\x7f\u200b-\u200f\ufeff]")
 _EDGES = " \t\r\n，。！？、；：,.!?;:\"'“”‘’《》()（）-—~·#*"
-_FORMAL_STYLES: Final = frozenset({"专业", "高端"})
+FORMAL_STYLES: Final = frozenset({"专业", "高端"})
 _ADDRESSABLE = re.compile(r"^[一-龥]{0,2}(宝妈|姐妹|女生|同学|书友|吃货|老铁|家人|宝子|朋友)$")
 
 
@@ -73,7 +73,7 @@ def material_of(task: WritingTask, book: PhraseBook) -> Material:
         target=min(LONGEST, max(SHORTEST, target)),
         knowledge=knowledge,
         styles=styles,
-        formal=bool(_FORMAL_STYLES.intersection(styles))
+        formal=bool(FORMAL_STYLES.intersection(styles))
         or (not task.styles and task.profile.formality >= 0.7),
         address=_address(task, knowledge, styles),
         product=product,
@@ -132,7 +132,7 @@ def _styles(task: WritingTask) -> tuple[str, ...]:
 
 
 def _address(task: WritingTask, knowledge: CategoryKnowledge, styles: tuple[str, ...]) -> str:
-    formal = bool(_FORMAL_STYLES.intersection(styles))
+    formal = bool(FORMAL_STYLES.intersection(styles))
     generic = formal and task.profile.address == knowledge.address  # the category's, not this host's own
     if not generic and (given := tuple(a for a in map(clean, task.profile.address) if a)):
         return given[0]

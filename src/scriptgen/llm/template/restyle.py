@@ -19,7 +19,7 @@ from scriptgen.domain.vocabulary import STYLES
 from scriptgen.domain.writing import WritingTask
 
 from .composer import line_for, opening_line
-from .material import material_of
+from .material import FORMAL_STYLES, material_of
 from .outcome import EditOutcome
 from .phrases import load_data, phrase_book
 from .recast import framed, recast, unframed
@@ -59,6 +59,8 @@ _SPOKEN = re.compile(
 )
 _ACTION = re.compile(r"链接|下单|小黄车|购物车|去拍|左下角|付款")
 _UNSOFTENED = re.compile(r"(?<![啦吗吧呢了呀哈嘛啊呗咩咗喔㗎哦])([。！])$")
+#: What a note or a lively host adds to a sentence.
+_CHATTER = re.compile(r"真的会谢，|谁懂啊，|悄悄说，|听我一句，|(?<=[一-龥])[呀哦哈嘛啦](?=[。！～])")
 _LIVE = re.compile(r"直播间|在家里聊天|想问的|公屏|扣[1一二]|小黄车|下播|开播|主播|上链接|弹幕")
 
 
@@ -134,6 +136,8 @@ def _form_asked(instruction: str) -> str:
 def _in_style(source: str, style: str, task: WritingTask) -> str:
     lexicon = _data()["styles"][style]
     rng = _rng(task, style)
+    if style in FORMAL_STYLES:
+        source = _CHATTER.sub("", source).replace("～", "。")
     said = recast(source, style, task, rng, lambda sentence: _reworded(sentence, lexicon["words"], task))
     if said and said != source:
         return said
