@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import re
 
+from .heads import ProductMention
 from .lexicon import Mention
 
+_MANNER_AFTER = re.compile(r"的?(?:时候|口[吻气]|语气|风格|腔|路[子数]|调|感觉|样子|那|是?(?:啥|什么))")
+_USUALLY = frozenset({"", "平时", "平常", "一般"})
+_VERB_BEFORE = re.compile(r"[要来去会帮在想]$")
 _TARGET_VALUE = re.compile(
     r"(?:换成|换为|改成|改为|转成|转为|变成|整成|做成|弄成|调成|写成|改写成|翻成|改做|切换成|搞成|整个|"
     r"来个)(?!\")"
@@ -33,6 +37,8 @@ _LOOSE_EVENTS = frozenset({"过年", "新年", "跨年", "开学", "周年", "�
 _CHATS = frozenset({"唠嗑", "唠家常", "拉家常", "聊天"})
 _LIKE_BEFORE = re.compile(r"[像跟和如][^,，。]{1,8}$")
 _CLAUSE_MARKS = re.compile(r"[,，。!！?？;；\s]")
+#: 周五晚上开播，促销写得有气势点: when it begins.
+_ON_AIR = re.compile(r"(?:晚上?|天|点|午|下周|待会儿?|一会儿?)(?:就|要)?开播了?$")
 _ASKS_FOR = re.compile(
     r"写(?![得的完好过])|来|要(?![求不])|补|给我|给[个段]|安排|轮到|[呢][?？]?$|缺|差|还没|走起|整|接下来|下一|上$"
 )
@@ -61,6 +67,16 @@ def scenario_of(mentions: list[Mention], target: int, *, last: bool, literal: bo
         return values[-1]
     # 直播 is often only the place (直播间要用的短视频): the rarer word names what is to be written.
     return next((v for v in values if v != "直播带货"), values[0])
+
+
+def sells(text: str, mention: Mention, *, by: tuple[int, int] | None, goods: list[ProductMention]) -> bool:
+    """吴老师要带货, 东哥带货酸奶: what somebody does, not what is to be written."""
+    if text[mention.start : mention.end] != "带货":
+        return False
+    named = by is not None and text[by[1] : mention.start] in _USUALLY
+    if named and (_MANNER_AFTER.match(text, mention.end) or any(p.start == mention.end for p in goods)):
+        return True
+    return bool(_VERB_BEFORE.search(text[: mention.start]))
 
 
 def event_of(text: str, mentions: list[Mention], *, last: bool) -> str:
@@ -103,6 +119,8 @@ def _asked_for(text: str, scenes: list[Mention], *, literal: bool) -> Mention:
 def _weight(text: str, mention: Mention) -> int:
     before = _CLAUSE_MARKS.split(text[: mention.start])[-1]
     clause = before + _CLAUSE_MARKS.split(text[mention.start :])[0]
+    if _ON_AIR.search(clause):
+        return -3
     return bool(_ASKS_FOR.search(clause)) - 2 * bool(_POINTS.search(clause))
 
 
@@ -125,7 +143,8 @@ def _is_point_label(text: str, mention: Mention) -> bool:
         return not _SCENE_AFTER.match(rest) and not _LISTED_BEFORE.search(before)
     if word in {"开播", "下播"}:
         soon = _SOON_BEFORE.search(before) and not rest.startswith("的")
-        return bool(_SOON_AFTER.match(rest) or soon)
+        lacked = before.endswith(("差", "缺", "少"))
+        return bool((_SOON_AFTER.match(rest) and not lacked) or soon)
     if word in {"互动", "售后"}:
         return bool(_MORE_BEFORE.search(before)) or bool(_QUALITY_AFTER.match(rest))
     return word == "促销" and before.endswith(("在", "有"))

@@ -16,11 +16,14 @@ from . import patterns as p
 from . import question_patterns as q
 from .questions import is_question
 from .signals import Signals
+from .unwritten import announces_a_session, lacks_a_scene
 
 #: Characters beyond which nothing counts as an indifferent answer or as small talk.
 _SHORT_ANSWER, _SMALL_TALK = 20, 60
 _MARKS = re.compile(r"[\s,，。.!！?？~、…]+")
-_OF_A_SCRIPT = re.compile(rf"[把将]|名|[产商]品[换改]成|里面?的|(?:都|全|统一|一律)(?:部)?[换改替]|{p.PART}")
+_OF_A_SCRIPT = re.compile(
+    rf"{p.TAKE}|名|[产商]品[换改]成|里面?的|(?:都|全|统一|一律)(?:部)?[换改替]|{p.PART}"
+)
 _BY_DEGREE = re.compile(r"一?[点些]")
 _WRITES_ANEW = re.compile(r"写|[来整出弄搞给要]一?[个段条份版]")
 
@@ -165,11 +168,8 @@ def _reworded(s: Signals) -> Verdict | None:
     if (p.VERSION.search(t) or _version_in_a_style(s)) and whose and not p.MANY.search(t):
         return Verdict(IntentType.SCRIPT_TRANSLATION, 0.85)
     polish = p.STRONG_POLISH.search(t)
-    switches = (
-        s.has_product
-        and (p.SWITCHES_PRODUCT.match(t) or p.NEXT_PRODUCT.search(t))
-        and not _OF_A_SCRIPT.search(t)
-    )
+    moves_on = (p.SWITCHES_PRODUCT.match(t) or p.NEXT_PRODUCT.search(t)) and not _OF_A_SCRIPT.search(t)
+    switches = s.has_product and (moves_on or p.NEXT_IS.match(t))
     if edit and not switches and (not polish or p.EDIT.search(p.STRONG_POLISH.sub("", t))):
         return Verdict(IntentType.SCRIPT_MODIFICATION, 0.9)
     if polish or p.POLISH.search(t):
@@ -233,7 +233,7 @@ def _asks_for_new(s: Signals, rewriting: Verdict) -> bool:
         )
     polishes = rewriting.type is IntentType.SCRIPT_OPTIMIZATION
     anew = polishes and p.ANEW.search(t) and not p.DEGREE.search(t)
-    supplements = p.SUPPLEMENT.search(t) and (s.names_scene or p.ONE_MORE.search(t))
+    supplements = (p.SUPPLEMENT.search(t) and (s.names_scene or p.ONE_MORE.search(t))) or lacks_a_scene(s)
     if anew or supplements or _handed_over(s) or (write and not polishes and _limits_a_new_one(s)):
         return True
     if not write:
@@ -277,6 +277,8 @@ def _describes(s: Signals) -> bool:
     """宝宝湿巾的种草文，温柔点儿的: no verb at all, yet a new script is described."""
     t = s.text
     if p.CONTINUE.search(t) and s.has_product and p.SWITCH.search(t) and not p.EXISTING.search(t):
+        return True
+    if announces_a_session(s):
         return True
     if s.has_script or p.STRONG_POLISH.search(t) or p.COMPLAINT.search(t):
         return False

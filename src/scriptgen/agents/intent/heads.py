@@ -47,7 +47,7 @@ _ATTRIBUTES = frozenset(
 )
 #: What may follow a product within its name (玉坠子, 丝巾扣, 春卷皮).
 _ENDING = re.compile(
-    r"(?:子|皮|扣|壳|套|盖|绳|带|圈|环|针|夹|系统|丝|罩|座(?!椅)|集|泥|粒|水|液|露|乳|底|全集|合集|挂包|挂件|配件|料包|材料包|拼盘|组合|系列|伴侣)"
+    r"(?:子|皮|被|膜|贴(?!合|补|心|身)|糠|扣|壳|套|盖|绳|带|圈|环|针|夹|系统|丝|罩|座(?!椅)|集|泥|粒|水|液|露|乳|底|全集|合集|挂包|挂件|配件|料包|材料包|拼盘|组合|系列|伴侣)"
 )
 #: Shapes of food (鳕鱼条, 糯米团子) and what a thing is kept in (口红盒): behind a name, not before a count.
 _SHAPE = re.compile(r"(?:团子|[条片块段团串皮丝](?!子))(?=[的写来帮给讲卖开吧呗啊哈]|$|[^一-龥a-z0-9])")
@@ -62,7 +62,7 @@ _NO_HEAD = re.compile(
     r"喝酒|敬酒|加油|看书|文书|证书|说明书|开花|火花|发车|开车|包包|红包|书包|表情包|背包)$"
 )
 NOT_A_PRODUCT = re.compile(
-    r"书面|话术|文案|直播|视频(?!会员)|脚本|产品|商品|东西|活动|风格|语气|口吻|开头|结尾|标题|版本|问候|内容|"
+    r"从头|到尾|一晚上|^[全整](?:程|晚|天)|书面|话术|文案|直播|视频(?!会员)|脚本|产品|商品|东西|活动|风格|语气|口吻|开头|结尾|标题|版本|问候|内容|"
     r"主题|方式|方法|什么|哪|啥|怎么|一下|"
     r"麻烦|几|一点|个说法|功能|材质|面料|用法|细节|痛点|名字|品牌|[们我你他她它]|提问|互动|信息|链接|关注|优惠|福利|价格|^[0-9.]+[a-z]*$|"
     r"^得|一[遍次回]|对比|自己|购物车|可以|上传|下载|款$|[点些个]$|^求|[一两]个$|卖得|一样|[一二两三四五六七八九十百半\d]+(?:来|多)?(?:个?字|秒钟?|分钟?|min)|左右|以内|上下|品类|别的|其他|其余|剩下|剩余|余下|另|下单|点赞|大家|"
@@ -105,9 +105,15 @@ def completed(
         return whole
     following = bisect_left(mentions, product.end, key=lambda m: m.start)
     limit = mentions[following].start if following < len(mentions) else len(text)
-    named = _ENDING.match(text, product.end)
-    if named and (named.end() in {run.end(), limit} or text[named.end()] == "的"):
-        return ProductMention(product.start, named.end(), product.category)
+
+    def ended(end: int) -> int:
+        """Where the name ends when one more word for a part or a cover closes it."""
+        named = _ENDING.match(text, end)
+        closes = named and (named.end() in {run.end(), limit} or text.startswith("的", named.end()))
+        return named.end() if named and closes else end
+
+    if (end := ended(product.end)) != product.end:
+        return ProductMention(product.start, end, product.category)
     stop = lexicon.stop.search(text, *run.span())
     end = min(run.end(), limit, stop.start() if stop else run.end())
     tail = text[product.end : end]
@@ -116,7 +122,7 @@ def completed(
     if not head:
         return product
     clear = tail[-1] in _CLEAR_HEADS or lexicon.product_category.get(tail)
-    return ProductMention(product.start, end, head if clear else product.category)
+    return ProductMention(product.start, ended(end), head if clear else product.category)
 
 
 def extended(text: str, floor: int, start: int, lexicon: Lexicon, *, running_text: bool) -> int:

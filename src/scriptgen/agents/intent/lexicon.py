@@ -32,6 +32,8 @@ _WHOSE = (
 _GIVES_WAY = {"母婴": {"服饰", "家居", "个护", "其他"}, "其他": {"家居", "个护", "食品"}}
 #: Shorter words have too many neighbours to tell a typo from another thing.
 _SHORTEST_MISTYPED, _LONGEST_MISTYPED = 3, 6
+#: 二胎妈妈写一段 holds no mistyped 妈妈鞋.
+_WRITES = re.compile(r"写(?:一|个|段|条|篇|份|点|版|的是)")
 _CJK_WORD = re.compile(r"[一-龥]+")
 _TERM_KINDS = ("scenario", "sub_scenario", "weak_sub", "event", "style", "category")
 
@@ -98,6 +100,8 @@ class Lexicon:
                 continue
             found.append(Mention(kind, value, start, end))
         for start, end, category in self._misspelling.find(text):
+            if _WRITES.match(text, end - 1):
+                continue
             within = [m for m in found if m.start < end and start < m.end]
             if all(m.kind == "product" and start <= m.start and m.end <= end for m in within):
                 found = [m for m in found if m not in within]

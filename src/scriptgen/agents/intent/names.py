@@ -15,6 +15,10 @@ _VOICE = (
     r"(?:口吻|风格|语气|口气|说话方式|说话的?(?:感觉|样子|语气|风格|方式)|腔调|人设|调调|语感|style|"
     r"感觉|调性|样子|路子|那?个?味儿?|那?股?劲儿?|腔|话风|文风)"
 )
+#: 莉姐讲货的路子: what somebody does stands behind the name.
+_DOES = (
+    r"(?:平时|平常|一般|[讲卖说播带推聊][货品]|(?:直播|说话|讲话|介绍|讲解|卖东西|讲东西)(?:的?时候?)?){0,3}"
+)
 SURNAMES = (
     "赵孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕施张孔曹严华金魏陶姜戚谢邹喻柏窦章苏潘葛范彭郎鲁韦马苗方俞任袁柳"
     "鲍史唐费薛雷贺倪汤罗郝邬安乐傅康伍余顾孟黄穆萧尹姚邵汪祁毛狄戴宋庞熊舒屈祝董梁杜阮蓝闵季贾江童颜郭梅林"
@@ -37,15 +41,20 @@ _PATTERNS = tuple(
         r"(?:换成|改成|改为|变成|换为|用|拿|借|按照|按|照着|照|模仿|仿照|仿|学着|学一下|学学|学习|学|像|以|参考|换|整成|"
         r"转成|切换成|切成|写成|做成|调成|套用|贴近)"
         + _N
-        + r"(?:平时|平常|直播时?|说话|讲话)?(?:那种|这种|那样|自己|那|这)?的?(?:直播)?"
+        + _DOES
+        + r"(?:那种|这种|那样|那个|自己|那|这)?的?(?:直播)?"
         + _VOICE,
-        r"(?:^|[,，。!！?？\s])(?:那|请问|想问下?)?"
-        + _N
-        + r"(?:平时|平常|一般|直播时?|说话|讲话|带货)+(?:都|的)?(?:是|用)?(?:什么|啥|怎么|哪种|咋|"
+        r"(?:^|[,，。!！?？\s])(?:那|请问|想问下?)?" + _N + r"(?:平时|平常|一般|直播时?|说话|讲话|"
+        r"[讲卖说播带推聊][货品]|卖东西|讲东西|介绍东西)+(?:都|的)?(?:是|用|走)?(?:什么|啥|怎么|哪种|咋|"
         r"个?风格|语气)",
-        r"(?:^|[,，。!！?？\s])(?:那|请问)?" + _N + r"(?:的|是)?(?:什么|啥|哪种|哪一种)(?:样的?)?" + _VOICE,
         r"(?:^|[,，。!！?？\s])(?:那|请问)?"
         + _N
+        + _DOES
+        + r"(?:的|是)?(?:什么|啥|哪种|哪一种)(?:样的?)?"
+        + _VOICE,
+        r"(?:^|[,，。!！?？\s])(?:那|请问)?"
+        + _N
+        + _DOES
         + r"(?:的)?"
         + _VOICE
         + r"(?:是什么|是啥|怎么样|啥样|什么样|是怎样|偏)",
@@ -61,7 +70,7 @@ _PATTERNS = tuple(
 _NICKNAME = re.compile(
     r"(?:我是|我叫|场是|播是|给|^|[,，。\s把])(?:给|帮|替|由)?((?:小|阿|大|老)(?:[一-龥]{1,2}?|[a-z]{2,8})(?:姐|哥|酱|妹|叔|爷|老师|宝)?|"
     r"[一-龥]{1,3}(?:姐|哥|酱|妹妹?|叔|老师|同学|妈|爸|嫂|婶|姨|爷|总|工|导)|[a-z]{2,12}|(?P<char>[一-龥])(?P=char))"
-    r"(?=今晚|今天|明天|明晚|要播|要(?:的|一[段个条])|[要想](?:种草|推|带货|介绍)|要用|用的|来播|直播|开播|的(?:直播|开场|专场|号|场子)|要?卖|要讲|主播|达人|要?上播|要?开播|马上|准备|[,，]|"
+    r"(?=[今明后昨]晚|[今明后]天|晚上|下午|上午|中午|周[一二三四五六日末]|[一-龥]{0,2}[讲说聊播推带卖](?![得的过完了不荐起到给动])(?:一?[个款场段]|货|品|$|[一-龥]{2,6}[,，])|要播|要(?:的|一[段个条])|[要想](?:种草|推|带货|介绍)|要用|用的|来播|直播|开播|的(?:直播|开场|专场|号|场子)|要?卖|要讲|主播|达人|要?上播|要?开播|马上|准备|[,，]|"
     r"那段|那版|那条)"
 )
 #: 种草文案，给米粒妈: at the end of a clause only what is plainly a name.
@@ -129,6 +138,16 @@ _ENGLISH_WORDS = frozenset(
 #: Last characters of names of things that are as common in names of people.
 _GIVEN_NAME_ENDS = frozenset("玉珠金银花桃杏米豆果石参茶蜜酒糖梨枣球钻珊琴棋书")
 _TITLES = frozenset("姐哥酱妹叔妈爸嫂婶姨爷总师")
+#: 豆豆妈妈: somebody who goes by the name of a child.
+_PARENT = re.compile(r"(?P<child>[一-龥]{1,3})(?:妈妈|爸爸|妈咪|爹地|麻麻|粑粑)")
+#: Doubled words that are no child's name; 天天 and 多多 are.
+_NO_CHILD = frozenset("宝奶爷哥姐妹弟叔太谢刚常人仅")
+#: 二胎妈妈, 职场妈妈: whom something is for.
+_ANY_PARENT = re.compile(
+    r"孩子|职场|全职|单亲|[一二三四两多几][胎娃宝]|年轻|新晋|准|\d后|高龄|家庭|各位|所有|每位|[许很]多|不少|学霸|精致|上班|打工|"
+    r"同龄|身边|别家|天下|带娃|外地|城市|农村|爱美|理性|科学|孕|产后|哺乳|背奶|敏感|宝藏|婆婆|爷爷|奶奶|时尚|时髦|焦虑|伟大|"
+    r"[给帮替为像学当做]|[的党系位]$"
+)
 _PRONOUN = re.compile(
     r"(?:她|他|这个?(?:达人|主播|博主)|那个?(?:达人|主播|博主)|该达人|同一个?(?:达人|主播))(?!们)"
 )
@@ -154,6 +173,8 @@ def refers_to_a_person(text: str) -> bool:
 
 def is_name(name: str, span: Span, lexicon: Lexicon, mentions: list[Mention]) -> bool:
     """Whether `name`, which stands at `span`, may be a person's by what it is made of."""
+    if parent := _PARENT.fullmatch(name):
+        return _is_a_child(parent["child"], lexicon)
     if (
         name[-1] == "家"
         or name in _ENGLISH_WORDS
@@ -177,3 +198,10 @@ def is_name(name: str, span: Span, lexicon: Lexicon, mentions: list[Mention]) ->
         m.start < span[1] and span[0] < m.end and not (called and span[0] <= m.start and m.end < span[1])
         for m in mentions
     )
+
+
+def _is_a_child(name: str, lexicon: Lexicon) -> bool:
+    """Whether somebody may go by the name of this child (豆豆妈妈), not by what they are (二胎妈妈)."""
+    if len(name) == 2 and name[0] == name[1]:
+        return name[0] not in _ACTIONS | _NO_CHILD
+    return len(name) > 1 and not (_ANY_PARENT.search(name) or lexicon.not_names.search(name))

@@ -34,6 +34,7 @@ _NAMED = re.compile(
     r"(?:接下来|接着|下面|然后|现在|下一个|下个|换|改|再|今天|今晚|继续)(?:品|产品|商品|单品|款|"
     r"链接|要|来|我们|咱们?)*(?:是|讲|卖|上|播|介绍|推|换|到|带)(?:的是|的|一款|一下)?|"
     r"下一?个(?:品|产品|链接)?(?:是)?[,:]?|下一款(?:是)?|轮到|换成|改成|换到|换个品[,，:：]?|"
+    rf"(?<=[,，])到(?={WORD}{{2,8}}了)|"
     r"(?:错了|不对)[,，]?(?:应该)?(?:是|叫)|回到(?:刚才)?(?:那个|的|那款)?|关于|有款|有个)"
     rf"({WORD}{{1,16}})"
 )
@@ -43,7 +44,7 @@ _OWNER = re.compile(
 )
 _LEAD = re.compile(
     r"^(?:是|的|一款|一个|个|这款|这个|那款|那个|我们家|我家|自家|咱家|我们|咱们|新款|新品|爆款|"
-    r"热门|卖|讲|上|点|些|要|给|了|下|一下|帮我写|帮我|帮忙|"
+    r"热门|过(?![年冬夏滤敏夜节])|卖|讲|上|点|些|要|给|了|下|一下|帮我写|帮我|帮忙|"
     r"麻烦|写|来|弄|求|急需|[段条个篇]儿|一段|一条|一份|一版|段|条|份|说|有|叫|为|刚才|刚刚|今天|今晚|把|用|做|关于|成|出|搞|整|"
     r"生成|再|也|对|帮|请|老板|主推|"
     r"直播间?|品|双十一|双11|618|大促|活动|要卖|准备)+"
@@ -54,7 +55,7 @@ _TAIL = re.compile(
     r"介绍|讲解|价格|原价|现价|只要|没|不|怎|有|是|讲|用|和|跟|到手|专用?).*$"
 )
 _SEGMENT = re.compile(rf"[^{_SEPARATORS}]+")
-_TURNED = re.compile(r"(?<!品)(?<!名)(?<!字)(?:换成|改成)$")
+_TURNED = re.compile(r"(?<!品)(?<!名)(?<!字)(?:换成|改成)$|[,，]到$")
 _LIKENESS = re.compile(r"(?:口?味|造型|图案|形状)(?!精|素)")
 _WHOLE = re.compile(rf"{WORD}+")
 #: Names in a list that are compared; longer ones are no request.
@@ -179,6 +180,12 @@ def _siblings(
     text: str, lexicon: Lexicon, mentions: list[Mention], listed: list[ProductMention]
 ) -> list[ProductMention]:
     """Unlisted names between listed ones (鼠标、键盘、耳麦): a list names things of one kind."""
+
+    def fills(product: ProductMention, end: int) -> bool:
+        """Whether nothing but a new word follows in its item: 咸蛋黄流沙 is a point, no product."""
+        follows = product.end == end or lexicon.stop.match(text, product.end)
+        return product.start < end and bool(follows or any(m.start == product.end for m in mentions))
+
     found = []
     for run in _LIST.finditer(text):
         items = list(_ITEM.finditer(text, *run.span()))
@@ -187,7 +194,7 @@ def _siblings(
         known = [
             i
             for i in items
-            if any(p.start <= i.start() + 4 and i.start() <= p.start < i.end() for p in listed)
+            if any(p.start <= i.start() + 4 and i.start() <= p.start and fills(p, i.end()) for p in listed)
         ]
         if len(known) * 2 < len(items):
             continue

@@ -18,7 +18,10 @@ HOW = re.compile(
 ASKS = re.compile(r"吗|(?<!还)有[^,，]{1,8}没有[?？]?$|么[?？]?$|能不能|可不可以|[?？]|呢$|不$|没$")
 #: Whatever ASKS can find in a clause shows in the whole text by one of these.
 MAY_ASK = re.compile(r"吗|么|能不能|可不可以|[?？]|(?:[呢不没]|没有)[^一-龥a-z0-9]*$")
-DESIRE = re.compile(r"帮我?|给我|麻烦|我要|来一?[段条个份]|写一?[段条个份]|想要|要一?[段条个份]")
+DESIRE = re.compile(
+    r"帮我?|给我|麻烦|我要|来一?[段条个份]|写一?[段条个份]|想要|要一?[段条个份]|"
+    r"(?:能不能|可不可以|能否|可否)再?[搞整弄出做编]一?[段条个份篇版]"
+)
 CRAFT = re.compile(
     r"卖|能说|能讲|能写|宣传|宣称|场控|助播|中控|灯光|背景|预热|引流|推流|标签|曝光|人气|留存|完播|铁粉|新号|起号|"
     r"公域|私域|时段|排品|组品|排期|福利品|赠品|库存|退款|评价|差评|黑粉|连麦|打赏|礼物|上架|下架|类目|资质|执照|"
@@ -58,6 +61,15 @@ ABILITY_TO_WRITE = re.compile(
 )
 #: 面膜的逼单话术有吗: asked of what is to be written.
 HAVE_YOU = re.compile(r"(?:话术|文案|稿子?|脚本|口播)有(?:吗|么|没有?|不)[?？]?$")
+#: 有没有人能写, 谁给来一段: whoever is asked, the script is wished for.
+WHO_WRITES = re.compile(
+    r"(?:谁|有没有人|有人|哪位)(?:能|会|可以|愿意|来)?(?:帮|给|替|为)?(?:我|忙)?[一-龥]{0,3}?[写来整出做弄编]"
+)
+#: 逼单有没有, 开场有吗: behind the scene that is wished for.
+IS_THERE = re.compile(
+    r"(?:的?(?:话术|文案|稿子?|脚本|口播|词|模板))?(?:能|可以)?(?P<asked>有没有|有吗|有么|有不|有木有|[写来整出]吗)?(?:现成的?)?[呀啊呢吗嘛哈么]*[?？]?(?=$|[,，。!！])"
+)
+IS_THERE_BEFORE = re.compile(r"有(?:没有?|木有|无)|有[^,，]{0,2}(?:现成|合适|适合|能用|可用)")
 #: 改话术收费不: what a piece of work costs or is allowed to be.
 TERMS_OF_SERVICE = re.compile(r"收费|要钱|加钱|花钱|扣费|扣次|免费|上限|限制|次数|违规|合规|侵权|版权|记录")
 #: 那下播怎么说 after a script asks for the next one.
@@ -67,7 +79,7 @@ SAID_IN = re.compile(
     rf"(?:那|用)?{LANGUAGE}(?:的|版)*[念说讲写]?(?:这[段句条个篇]话?)?(?:要|该|得)?(?:怎么|咋|如何)(?:说|讲|念|写)(?:这[段句条个篇]话?)?[?？]?$"
 )
 #: Endings that make a polite request of a wish: 更接地气一点行不行.
-TAGS = re.compile(r"(?:行不行|好不好|可不可以|能不能|成不成)[?？]?$")
+TAGS = re.compile(r"(?:行不行|好不好|可不可以|能不能|成不成|中不中|可否|行吗|好吗)[?？]?$")
 #: 能不能燃一点: a wish in the shape of a question.
 WISHED = re.compile(
     r"(?:能不能|可不可以|能|可以|可否)(?:再|更|稍微|稍)?[^,，个多少几]{1,8}一?[点些](?:吗|么|啊|呀|呢|不)?[?？]?$"

@@ -11,7 +11,7 @@ from scriptgen.domain.intent import Slots
 from scriptgen.domain.vocabulary import REWRITING_INTENTS, WRITING_INTENTS, IntentType
 
 from .amounts import find_length, find_price
-from .choices import event_of, scenario_of, styles_of, sub_scenario_of, target_start
+from .choices import event_of, scenario_of, sells, styles_of, sub_scenario_of, target_start
 from .classify import classify
 from .heads import ProductMention
 from .lexicon import Lexicon, Mention
@@ -21,24 +21,23 @@ from .patterns import NAME_PART, PART
 from .points import find_selling_points
 from .products import answer_product, find_products
 from .renames import find_new_name
-from .replacements import quoted_pairs, renamed_product, without_quoted
+from .replacements import quoted_pairs, renamed_product, reworded, without_quoted
 from .settled import still_open
 from .signals import Signals
 from .source import ends_of, split_source
 
 #: What stands before the product that comes next.
 _NEXT = re.compile(
-    r"(?:换成|改成|下一个品?是?|下个品?是?|接下来[讲卖上是]?|接着[讲卖]?|"
+    r"(?:(?:^|[,，])(?:该|轮)?到|换成|改成|下一个品?是?|下个品?是?|接下来[讲卖上是]?|接着[讲卖]?|"
     r"回到(?:刚才)?(?:那个|的)?|产品是|主要是?|尤其是?|轮到|(?<![可能])换上?|改[卖讲上推播]|[现在再该先就后,](?:在|面|边)?[讲卖上推播来])(?:一下|那个|这个|"
     r"我们的?)?$"
 )
 _TELLS_POINTS = re.compile(r"卖点|突出|强调|主打")
-_VERB_BEFORE = re.compile(r"[要来去会帮在想]$")
 _SENT_TO = re.compile(r"(?:导|同步|接|连|传|发|存|投屏?|打印|拷|复制)(?:入|出|进|到|在|上|给)?[我你]?的?$")
 _NOT_BEFORE = re.compile(r"(?:不是|并非|而非|别写|不卖)$")
 _NOT_MORE_BEFORE = re.compile(r"(?:别|不要|不用|不|甭)(?:再)?(?:写|讲|卖|播|是|要)$")
 _DONE_AFTER = re.compile(
-    r"(?:已经|都)?(?:讲|卖|播|说|介绍)?(?:完|过|好|空)|"
+    r"的?(?:已经|都)?(?:讲|卖|播|说|介绍)?(?:完|过|好|空)|"
     r"(?:那边|那个|这个|就)?(?:先)?不[讲卖写要播上]|先放|放一放|跳过|下架|没货|停了|先?撤|翻篇|售罄|断货|缺货|没了|[卖抢秒拍播推][完光空没]"
 )
 _INSERTION = re.compile(r"加(?!强)|补(?!货)|插|添|带上|增加")
@@ -91,7 +90,8 @@ class Reader:
         text = ends_of(parts.instruction)
         pairs = quoted_pairs(text)
         renamed = None if parts.has_source else renamed_product(pairs, lexicon)
-        text = without_quoted(text, pairs)
+        given_up = reworded(text)
+        text = without_quoted(text, [*pairs, *given_up])
         mentions, products = still_open(text, *self._mentions(text))
         if renamed:
             products = [*products, renamed]
@@ -109,7 +109,7 @@ class Reader:
                 has_script=has_script,
                 has_source=parts.has_source,
                 listed=lists.longest,
-                replaces=bool(pairs or new_name),
+                replaces=bool(pairs or new_name or given_up),
             )
         )
         slots, source = Slots(), ""
@@ -189,7 +189,7 @@ class Reader:
         before = [m for m in mentions if m.start < limit]
         found = {
             "scenario": scenario_of(
-                [m for m in before if m.kind == "scenario" and not _sells(text, m)],
+                [m for m in before if m.kind == "scenario" and not sells(text, m, by=name, goods=products)],
                 target,
                 last=rewriting,
                 literal=literal,
@@ -215,12 +215,6 @@ def _without(text: str, mentions: list[Mention], kind: str) -> str:
     for start, end in spans:
         characters[start:end] = "\n" * (end - start)
     return "".join(characters)
-
-
-def _sells(text: str, mention: Mention) -> bool:
-    """吴老师要带货: what somebody does, not what is to be written."""
-    verb = text[mention.start : mention.end] == "带货"
-    return verb and bool(_VERB_BEFORE.search(text[: mention.start]))
 
 
 def _signals(text: str, mentions: list[Mention], **known: Any) -> Signals:
