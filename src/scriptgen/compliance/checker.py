@@ -20,6 +20,7 @@ from .guard import Screened, StreamGuard, Terms
 from .lexicon import Lexicon
 from .matcher import Hit, Matcher
 from .normalise import Normalised
+from .prices import keeps_to_note
 from .segments import SEGMENT_LIMIT, SENTENCE_ENDS, SOFT_LIMIT
 from .stock import StockLedger, may_concern_stock
 
@@ -130,6 +131,8 @@ class SentenceReviewer:
                 if judged is None:
                     continue
                 severity = judged
+            if hit.rule.price_claim and keeps_to_note(normalised.text, hit.start, hit.end):
+                continue
             found.setdefault((hit.rule.type, severity), []).append(hit)
         if not found:
             return []

@@ -28,7 +28,8 @@ from .templates import Node, Spellings, Words
 FORMAT: Final = 1
 _RULE_KEYS: Final = frozenset(
     {"id", "type", "terms", "templates", "allow", "unless", "requires", "categories", "evasive", "severity"}
-    | {"message", "suggestion", "basis", "replacement", "repairs", "strict", "stock_claim", "disguised"}
+    | {"message", "suggestion", "basis", "replacement", "repairs", "strict"}
+    | {"stock_claim", "price_claim", "disguised"}
 )
 
 
@@ -37,7 +38,7 @@ class Rule(msgspec.Struct, frozen=True):
     `requires` those of which one must hold. `strict` rules are not excused by the contexts all others share;
     the terms of `disguised` ones count only where they are not written plainly (唯 一, 私liao).
     `replacement` replaces a hit; the first of `repairs` (pattern, with) that fits rewrites it instead. A
-    `stock_claim` is judged against the stock that is known.
+    `stock_claim` is judged against the stock that is known, a `price_claim` against the prices of a note.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Rule(msgspec.Struct, frozen=True):
     replacement: str | None = None
     repairs: tuple[tuple[re.Pattern[str], str], ...] = ()
     stock_claim: bool = False
+    price_claim: bool = False
     disguised: bool = False
 
     @property
@@ -245,6 +247,7 @@ class _Builder:
             replacement=None if replacement is None else str(replacement),
             repairs=repairs,
             stock_claim=data.get("stock_claim", False) is True,
+            price_claim=data.get("price_claim", False) is True,
             disguised=data.get("disguised", False) is True,
         )
 
