@@ -76,6 +76,9 @@ async def test_no_window_of_requests_passes_the_bound(server: ValkeyServer) -> N
 
 async def test_windows_of_a_second_pass_the_bound(server: ValkeyServer) -> None:
     """Protection off: a fixed window lets two windows' worth through around its edge."""
-    history = await passed("limit-naively", server.url, SECONDS, 20.0)
-    charges = [(entry["at"], MICROSECONDS // 20) for entry in history]
-    assert worst_excess(charges, MICROSECONDS) > 0
+    for _ in range(4):  # the callers need not be quick at an edge each time
+        history = await passed("limit-naively", server.url, SECONDS, 20.0)
+        charges = [(entry["at"], MICROSECONDS // 20) for entry in history]
+        if worst_excess(charges, MICROSECONDS) > 0:
+            return
+    pytest.fail("a fixed window held the bound four times")
