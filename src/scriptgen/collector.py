@@ -7,6 +7,8 @@ stream of the process for 40 to 80 ms. Requests leave no cycles but a handful of
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 #: New objects after which the youngest are looked through (some 5 ms), how many such passes make one over the
@@ -14,14 +16,14 @@ from typing import Final
 _THRESHOLDS: Final = (10_000, 1_000, 10)
 
 
-def pause() -> None:
-    """While the service is being built: nothing of that is garbage."""
+@contextmanager
+def building() -> Iterator[None]:
+    """Around the start of a service: nothing it makes is garbage, and what there is at the end stays."""
     gc.disable()
-
-
-def resume() -> None:
-    """The service is built, and what there is stays for good."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_THRESHOLDS)
-    gc.enable()
+    try:
+        yield
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_THRESHOLDS)
+    finally:
+        gc.enable()

@@ -1,11 +1,10 @@
-"""What every serving process does first: logging, event loop, garbage collector; then it serves."""
+"""What every serving process does first: logging and event loop; then it serves."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
-from scriptgen import collector
 from scriptgen.log import configure_logging
 from scriptgen.metrics import Metrics
 from scriptgen.rpc.interceptors.call import current_trace_id
@@ -21,7 +20,6 @@ def run_worker(settings: Settings, *, metrics: Metrics | None = None, share_port
         content=settings.log_content,
         trace_id=current_trace_id,
     )
-    collector.pause()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(settings, metrics=metrics, share_port=share_port))
 

@@ -15,8 +15,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from scriptgen import collector
 from scriptgen.app import App
+from scriptgen.collector import building
 from scriptgen.domain.component import ComponentState, ComponentStatus
 from scriptgen.edge import interceptors
 from scriptgen.metrics import Metrics, MetricsServer
@@ -221,9 +221,9 @@ async def serve(settings: Settings, *, metrics: Metrics | None = None, share_por
     """Run until SIGTERM or SIGINT, then drain. Prints one line with the real addresses once it serves."""
     for line in settings.warnings():
         logger.warning("%s", line)
-    server = Server(settings, metrics=metrics, share_port=share_port)
-    await server.start()
-    collector.resume()
+    with building():
+        server = Server(settings, metrics=metrics, share_port=share_port)
+        await server.start()
     loop = asyncio.get_running_loop()
     draining: list[asyncio.Task[None]] = []
 

@@ -21,7 +21,7 @@ from scriptgen.llm.openai_backend import OpenAIBackend
 from scriptgen.llm.protocol import ChatMessage, Completed, CompletionRequest, TextDelta
 from scriptgen.llm.timed_response import Timers
 from tests.certificates import Authority
-from tests.upstream import SCRIPT, FakeUpstream, chunk, cuts, hangs, says
+from tests.upstream import SCRIPT, Call, FakeUpstream, chunk, cuts, ending, hangs, says
 
 pytestmark = pytest.mark.faults
 
@@ -142,6 +142,31 @@ async def test_the_end_of_an_answer_does_not_wait_for_the_beat() -> None:
             got = [event async for event in events]
         await subject.close()
     assert isinstance(got[-1], Completed)
+
+
+async def test_a_connection_whose_answer_ended_at_rest_is_used_again_at_once() -> None:
+    started, all_read = asyncio.Event(), asyncio.Event()
+
+    async def ends_late(call: Call) -> None:
+        await call.write(chunk("姐妹们"))
+        await started.wait()
+        await call.write(chunk("晚上好") + ending())
+        await all_read.wait()
+
+    async with FakeUpstream(ends_late, says("一二")) as upstream:
+        subject = backend(upstream, beat=LONG_BEAT)
+        async with asyncio.timeout(AT_ONCE):
+            async with aclosing(subject.stream(asked())) as events:
+                await anext(events)
+                assert await anext(events) == TextDelta("姐妹们")
+                started.set()
+                await asyncio.sleep(0.05)  # all arrives but the end of the body
+                assert await anext(events) == TextDelta("晚上好")
+                asyncio.get_running_loop().call_later(0.01, all_read.set)
+                assert isinstance(await anext(events), Completed)
+            assert await texts(subject, asked()) == ["一二"]
+        await subject.close()
+    assert upstream.calls[0].peer == upstream.calls[1].peer
 
 
 async def test_leaving_a_stream_at_rest_closes_its_upstream_at_once() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_DIGITS: Final = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
+#: The inside of a character class, and one number in a group of its own.
+DIGITS: Final = "0-9零一二两三四五六七八九十百千万"
+NUMBER: Final = "([0-9]+|[零一二两三四五六七八九十百千万]+)"
+_VALUES: Final = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
 _UNITS: Final = {"十": 10, "百": 100, "千": 1_000}
 _INTEGER: Final = re.compile(r"[0-9][0-9,]*|[零〇一二两三四五六七八九十百千万]+")
 
@@ -23,13 +26,13 @@ def number_in(text: str) -> int | None:
 
 
 def _chinese(word: str) -> int | None:
-    if all(c in _DIGITS for c in word):  # 五零零, 三
-        return int("".join(str(_DIGITS[c]) for c in word[:15]))
+    if all(c in _VALUES for c in word):  # 五零零, 三
+        return int("".join(str(_VALUES[c]) for c in word[:15]))
     total = section = digit = 0
     unit = 1
     for character in word:
-        if character in _DIGITS:
-            digit = _DIGITS[character]
+        if character in _VALUES:
+            digit = _VALUES[character]
         elif character == "万":
             total += (section + digit) * 10_000
             section = digit = 0

@@ -8,20 +8,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .numbers import number_in
+from .numbers import DIGITS, NUMBER, number_in
 
-_DIGITS: Final = "0-9零一二两三四五六七八九十百千万"
-_NUMBER: Final = rf"([0-9]+|[{_DIGITS[3:]}]+)"
 _NOTE: Final = re.compile(r"\([^()]*\)")
 _SOLD: Final = re.compile(
-    rf"(?:成交|卖|售|均|实付|实收|到手)[^(){_DIGITS}]{{0,6}}{_NUMBER}(?![{_DIGITS}个天日年月周次单件人场%])"
+    rf"(?:成交|卖|售|均|实付|实收|到手)[^(){DIGITS}]{{0,6}}{NUMBER}(?![{DIGITS}个天日年月周次单件人场%])"
 )
 #: A note that tells of an untried, invented or just changed price proves nothing.
 _WORTHLESS: Final = re.compile(
     r"[没未无虚编瞎拟假仅改调提涨换刚才昨]|从不|不曾|不存在|查不|自[定行制己拟标]|随[便意手口]"
     r"|只[卖有挂标]|就卖|首[次发]|第一次|头一回|新品"
 )
-_EARLIER: Final = re.compile(rf"(?:原价|吊牌价?|[标售]价|划线价|日常价|平时)[^,{_DIGITS}]{{0,3}}{_NUMBER}")
+_EARLIER: Final = re.compile(rf"(?:原价|吊牌价?|[标售]价|划线价|日常价|平时)[^,{DIGITS}]{{0,3}}{NUMBER}")
 #: Such a claim is worth as much as the price it is taken off.
 _SAVING: Final = re.compile("直降|立减|立省|直接省|狂降|足足降")
 

@@ -13,12 +13,11 @@ import msgspec
 from scriptgen.domain.quality import Severity
 from scriptgen.domain.session import Product
 
-from .numbers import number_in
+from .numbers import NUMBER, number_in
 
-_NUMBER: Final = r"([0-9]+|[零一二两三四五六七八九十百千万]+)"
 #: A note in brackets may leave the measure word out: （后台库存一千）.
 _STATED: Final = re.compile(
-    rf"(?:库存|仓库|库房|库里|后台|备货|现货|存货|备了|实际还?有)[^。!?;,]{{0,8}}?{_NUMBER}[多来余几]{{0,2}}"
+    rf"(?:库存|仓库|库房|库里|后台|备货|现货|存货|备了|实际还?有)[^。!?;,]{{0,8}}?{NUMBER}[多来余几]{{0,2}}"
     r"(?:[件单份套瓶盒台双箱袋支条个组本包斤串罐把只对桶提张块枚顶万]|(?=\)))"
 )
 _ADMITTED: Final = re.compile(
@@ -27,7 +26,7 @@ _ADMITTED: Final = re.compile(
 _STOCK_NAMED: Final = re.compile(r"库存|仓库|库房|库里|后台|备货|现货|(?:其实|实际)货")
 _STOCK_FACT: Final = re.compile(r"库存|剩余|余量|备货|stock", re.IGNORECASE)
 _MARKS: Final = re.compile("[存货貨仓倉库庫备備]|[后後][台臺]|[实實][际際]")
-_CLAIMED: Final = re.compile(_NUMBER)
+_CLAIMED: Final = re.compile(NUMBER)
 
 
 def may_concern_stock(sentence: str) -> bool:

@@ -47,6 +47,13 @@ class Beat:
         if self._timer is None:
             self._timer = loop.call_at(due, self._pulse)
 
+    def rise(self, transport: asyncio.Transport) -> None:
+        """Before the next pulse: this connection is to serve another call."""
+        if transport in self._resting:
+            del self._resting[transport]
+            if not transport.is_closing():
+                _wake_at(1, transport)
+
     def _pulse(self) -> None:
         self._timer = None
         resting, self._resting = self._resting, {}

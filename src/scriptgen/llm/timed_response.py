@@ -99,6 +99,7 @@ class TimedResponse:
         self._expected_model = expected_model
         self._beat = beat
         self._shown_at = shown_at
+        self._rested: asyncio.Transport | None = None
         self._chat = ChatStream()
         self._watchdog = _Watchdog(response.content)
         self.written = ""
@@ -132,6 +133,7 @@ class TimedResponse:
                 self._expect()  # whole chunks are progress, single bytes and comments are not
         self._watchdog.stop()
         self._check_whole()
+        self._rise()
         if chat.done and not self._response.content.at_eof():
             await self._drain()
         return ""
@@ -140,11 +142,19 @@ class TimedResponse:
         """Close the connection at once, unless the body was read to its end: then it is in the pool."""
         self._watchdog.stop()
         self._response.close()
+        self._rise()
 
     def _rest(self, shown_at: float) -> None:
         connection = self._response.connection  # None once the body has ended
         if connection is not None and connection.transport is not None and not self.finish_reason:
-            self._beat.rest(connection.transport, shown_at)
+            self._rested = connection.transport
+            self._beat.rest(self._rested, shown_at)
+
+    def _rise(self) -> None:
+        """What is left of the answer, and the connection's next call, do not wait for the pulse."""
+        if self._rested is not None:
+            self._beat.rise(self._rested)
+            self._rested = None
 
     def _expect(self) -> None:
         clock = self._clock

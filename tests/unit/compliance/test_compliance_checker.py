@@ -266,16 +266,16 @@ def test_many_strange_characters_do_not_change_what_is_found() -> None:
 
 @pytest.mark.timing
 def test_the_lexicon_is_ready_in_a_fraction_of_the_start() -> None:
-    """As at a start: in a process of its own, with the collector paused."""
+    """As at a start: in a process of its own, as a service is built."""
     script = (
         "import time\n"
-        "from scriptgen import collector\n"
+        "from scriptgen.collector import building\n"
         "from scriptgen.compliance.checker import ComplianceChecker\n"
         "from scriptgen.compliance.lexicon import load_lexicon\n"
-        "collector.pause()\n"
-        "began = time.process_time()\n"
-        "ComplianceChecker(load_lexicon())\n"
-        "print(time.process_time() - began)\n"
+        "with building():\n"
+        "    began = time.process_time()\n"
+        "    ComplianceChecker(load_lexicon())\n"
+        "    print(time.process_time() - began)\n"
     )
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert float(printed.stdout) < 1.0  # 0.5 s on an idle core

@@ -59,8 +59,6 @@ _SPOKEN = re.compile(
 )
 _ACTION = re.compile(r"链接|下单|小黄车|购物车|去拍|左下角|付款")
 _UNSOFTENED = re.compile(r"(?<![啦吗吧呢了呀哈嘛啊呗咩咗喔㗎哦])([。！])$")
-#: What a note or a lively host adds to a sentence.
-_CHATTER = re.compile(r"真的会谢，|谁懂啊，|悄悄说，|听我一句，|(?<=[一-龥])[呀哦哈嘛啦](?=[。！～])")
 _LIVE = re.compile(r"直播间|在家里聊天|想问的|公屏|扣[1一二]|小黄车|下播|开播|主播|上链接|弹幕")
 
 
@@ -137,7 +135,7 @@ def _in_style(source: str, style: str, task: WritingTask) -> str:
     lexicon = _data()["styles"][style]
     rng = _rng(task, style)
     if style in FORMAL_STYLES:
-        source = _CHATTER.sub("", source).replace("～", "。")
+        source = _chatter().sub("", source).replace("～", "。")
     said = recast(source, style, task, rng, lambda sentence: _reworded(sentence, lexicon["words"], task))
     if said and said != source:
         return said
@@ -288,6 +286,13 @@ def _address(source: str, style: str, task: WritingTask) -> str:
 def _rng(task: WritingTask, salt: str) -> Random:
     digest = hashlib.sha256(f"{task.seed}\x1f{salt}\x1f{task.instruction}".encode()).digest()
     return Random(int.from_bytes(digest[:8], "big"))  # noqa: S311 - wording, not secrets
+
+
+@cache
+def _chatter() -> re.Pattern[str]:
+    """What a note or a lively host adds to a sentence."""
+    openers = "|".join(_data()["dialects"]["小红书"]["openers"])
+    return re.compile(rf"{openers}|(?<=[一-龥])[呀哦哈嘛啦](?=[。！～])")
 
 
 @cache
