@@ -95,7 +95,7 @@ class App(msgspec.Struct, frozen=True):
             learn=learn,
         )
         limits = StreamLimits(
-            flush_seconds=settings.stream_flush_ms / 1000,
+            flush_seconds=settings.stream_flush_ms / 2000,  # shorter than any time between two readings
             max_events=settings.stream_buffer_events,
             reconnect_grace_seconds=settings.stream_reconnect_grace_seconds,
             retain_seconds=settings.request_dedup_ttl_seconds,

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from scriptgen.llm.openai_backend import OpenAIBackend
 from scriptgen.llm.protocol import ChatMessage, Completed, CompletionRequest, TextDelta
 from scriptgen.llm.timed_response import Timers
 from tests.certificates import Authority
-from tests.upstream import SCRIPT, Call, FakeUpstream, chunk, cuts, ending, hangs, says
+from tests.upstream import SCRIPT, Call, FakeUpstream, chunk, cuts, ending, event, hangs, says, writes
 
 pytestmark = pytest.mark.faults
 
@@ -109,7 +110,7 @@ async def test_many_streams_are_read_at_the_same_moments() -> None:
                     first = False
 
     async with FakeUpstream(says(pace=0.005)) as upstream:
-        subject = backend(upstream, beat=0.1)
+        subject = backend(upstream, beat=0.05)
         await asyncio.gather(*(noting(subject) for _ in range(8)))
         await subject.close()
     moments.sort()
@@ -133,6 +134,76 @@ async def test_a_reader_who_waits_gets_each_word_at_once() -> None:
         async with asyncio.timeout(AT_ONCE):
             assert await texts(subject, asked(waiting)) == ["一二", "三四"]
         await subject.close()
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+async def test_thoughts_are_read_on_the_beat(field: str) -> None:
+    thought = event({"choices": [{"delta": {field: "想一想"}}]})
+    async with FakeUpstream(writes(thought, chunk("姐妹们") + ending(), pace=0.02)) as upstream:
+        subject = backend(upstream, beat=LONG_BEAT)
+        assert await texts(subject, asked(None)) == ["姐妹们"]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(AT_ONCE):
+                await texts(subject, asked(waiting))
+        await subject.close()
+
+
+class _Socket:
+    def __init__(self) -> None:
+        self.read_at: list[float] = []
+        self.read = asyncio.Event()
+
+    def setsockopt(self, _level: int, _option: int, received: int) -> None:
+        if received == 1:
+            self.read_at.append(asyncio.get_running_loop().time())
+            self.read.set()
+
+
+class _Stream(asyncio.Transport):
+    """Rests again as soon as it has been read."""
+
+    def __init__(self, beat: Beat) -> None:
+        self.socket = _Socket()
+        super().__init__({"socket": self.socket})
+        self._beat = beat
+
+    def is_closing(self) -> bool:
+        return False
+
+    async def flow(self, times: int) -> None:
+        for _ in range(times):
+            self.socket.read.clear()
+            self._beat.rest(self, at_ease())
+            await self.socket.read.wait()
+        self._beat.leave(self)
+
+
+@pytest.mark.parametrize(("count", "pulses", "shorter"), [(1, 1, 1.0), (30, 1, 0.97), (200, 4, 0.8)])
+async def test_many_streams_are_spread_over_a_shorter_beat(count: int, pulses: int, shorter: float) -> None:
+    seconds = 0.1
+    beat = Beat(seconds)
+    streams = [_Stream(beat) for _ in range(count)]
+    await asyncio.gather(*(stream.flow(7) for stream in streams))
+    for stream in streams:
+        steps = [b - a for a, b in pairwise(stream.socket.read_at[2:])]
+        assert sum(steps) / len(steps) == pytest.approx(seconds * shorter, rel=0.1)
+    moments = {round(stream.socket.read_at[3], 2) for stream in streams}
+    assert pulses <= len(moments) <= 2 * pulses
+
+
+async def test_streams_that_come_and_go_keep_the_pulses_even() -> None:
+    beat = Beat(LONG_BEAT)
+    streams = [_Stream(beat) for _ in range(128)]
+    for stream in streams:
+        beat.rest(stream, at_ease())
+    for stream in streams[:40]:  # the whole of the first pulse, and some of the second
+        beat.leave(stream)
+        assert len(stream.socket.read_at) == 1
+    for stream in streams[:40]:
+        beat.rest(stream, at_ease())
+    assert [pulse.streams for pulse in beat._pulses] == [32] * 4
+    for stream in streams:
+        beat.leave(stream)
 
 
 async def test_the_end_of_an_answer_does_not_wait_for_the_beat() -> None:

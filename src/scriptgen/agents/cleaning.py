@@ -45,6 +45,11 @@ class StreamCleaner:
         self._sentences = SentenceFilter(_echoes(self._task))
         self._outline = _Outline()
 
+    @property
+    def dropping(self) -> bool:
+        """Whether what comes now is left out, as far as can be told: thinking, headings, repetitions."""
+        return self._thinking.inside or self._sentences.dropping
+
     def feed(self, text: str) -> str:
         spoken, void = self._thinking.feed(text)
         if void:

@@ -38,6 +38,11 @@ class Draft:
         return "".join(self._shown)
 
     @property
+    def dropping(self) -> bool:
+        """Whether nobody waits for what the model says now, because it is left out."""
+        return self._cleaner.dropping
+
+    @property
     def screened(self) -> Screened | None:
         """What the guard found in the text, once it has let all of it out."""
         return self._guard.screened()

@@ -127,8 +127,7 @@ class ScriptAgent:
             async for event in events:
                 match event:
                     case TextDelta(text):
-                        call.received.append(text)
-                        for outcome in call.draft.feed(text):
+                        for outcome in call.feed(text):
                             yield outcome
                     case BackendSwitched(failed, _):
                         if call.draft.shown:
@@ -199,7 +198,7 @@ class ScriptAgent:
 @dataclass(slots=True)
 class _Call:
     """One call of the model: its text on the way and how it ended. `completed` stays None when it was broken
-    off because something in it blocks. `shown_at` is when the reader last got text, on the loop's clock.
+    off because something in it blocks. `shown_at` is as `CompletionRequest` tells it.
     """
 
     draft: Draft
@@ -208,6 +207,13 @@ class _Call:
     completed: Completed | None = None
     shown_at: float = -math.inf
     clock: Callable[[], float] = field(default_factory=lambda: asyncio.get_running_loop().time)
+
+    def feed(self, text: str) -> list[Text | Withdrawn]:
+        self.received.append(text)
+        outcomes = self.draft.feed(text)
+        if not outcomes and self.draft.dropping:
+            self.shown_at = self.clock()  # nobody waits for what is left out
+        return outcomes
 
     def passes(self, event: Text | Withdrawn) -> None:
         self.shown_at = self.clock() if isinstance(event, Text) else -math.inf

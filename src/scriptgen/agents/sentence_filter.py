@@ -68,6 +68,18 @@ class SentenceFilter:
         self._remark = Remark.NONE  # what the unit at hand is
         self._waiting: list[_Waiting] = []
         self._said: set[str] = set()
+        self._dropped = False  # the last unit
+
+    @property
+    def dropping(self) -> bool:
+        """Whether the text at hand is left out, or most likely will be: a line to be skipped, or a sentence
+        that so far repeats another for longer than two sentences commonly begin alike.
+        """
+        if self._skipping is not None:
+            return True
+        letters = bare(self._held)
+        alike = 1 if self._dropped else _DOUBLED_MINIMUM
+        return len(letters) >= alike and self._repeats(letters)
 
     def feed(self, text: str) -> str:
         if self._flowed and not self._held and _UNIT_END.search(text) is None:
@@ -97,6 +109,7 @@ class SentenceFilter:
             self._held = self._held[len(unit) :]
             self._pass(spoken, out, complete=complete)
             if complete:
+                self._dropped = not spoken.strip()
                 self._end_unit(unit)
         return "".join(out)
 
@@ -211,13 +224,17 @@ class SentenceFilter:
 
     def _may_be_dropped(self, body: str) -> bool:
         letters = bare(body)
-        if self._closed or not letters or any(said.startswith(letters) for said in self._said):
+        if self._closed or not letters or self._repeats(letters):
             return True
-        if not self._begun and (
-            any(echo.startswith(letters) for echo in self._echoes) or may_be_opening(body)
-        ):
+        if not self._begun and may_be_opening(body):
             return True
         return may_become_remark(body, following=self._after_remark)
+
+    def _repeats(self, letters: str) -> bool:
+        """Whether a sentence that begins so may be one to be dropped as a repetition or an echo."""
+        if any(said.startswith(letters) for said in self._said):
+            return True
+        return not self._begun and any(echo.startswith(letters) for echo in self._echoes)
 
 
 def _without_closing(waiting: list[_Waiting], *, remarked: bool) -> list[_Waiting]:

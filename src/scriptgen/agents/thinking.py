@@ -16,6 +16,11 @@ class ThinkingFilter:
         self._held = ""
         self._inside = False
 
+    @property
+    def inside(self) -> bool:
+        """Whether a block is open, so that nothing is given out until it is closed."""
+        return self._inside
+
     def feed(self, text: str) -> tuple[str, bool]:
         """The text to keep, and whether all text before it is void (a block was closed but never opened:
         some chat templates open it in the prompt).

@@ -22,7 +22,8 @@ class CompletionRequest(msgspec.Struct, frozen=True):
     only a model can answer (intent recognition, free questions). `deadline` is on the event loop's clock
     (`loop.time()`), None for no bound but the backend's own. `json_schema` asks for constrained output.
     `category` chooses the model or adapter. `shown_at` tells when the reader last got text, on the same
-    clock; -inf while the first is waited for. Text after that may come a few words at a time.
+    clock, or the model last wrote what is for no reader; -inf while the first text is waited for. Text after
+    that may come a few words at a time.
     """
 
     messages: tuple[ChatMessage, ...]

@@ -94,7 +94,11 @@ class EventFramer:
 
 
 class _Delta(msgspec.Struct, gc=False):
+    """A model's thinking has a field of its own: one name at vLLM and llama.cpp, the other at Ollama."""
+
     content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -112,7 +116,7 @@ class _Error(msgspec.Struct):
 
 
 class _Chunk(msgspec.Struct, gc=False):
-    """The fields we use of a chunk. Anything else, such as `reasoning_content`, is skipped unread."""
+    """The fields we use of a chunk. Anything else is skipped unread."""
 
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
@@ -127,7 +131,7 @@ class ChatStream:
 
     `finish_reason` is "" until the upstream gave one, `usage` is None until it did; `done` tells that
     nothing more will come. `chunks` counts decoded chunks: it moves when the upstream makes progress, also
-    when a chunk has no text (a model that thinks aloud first).
+    when a chunk has no text. `thinking` tells that the last one had a thought in its place.
     """
 
     def __init__(self, max_event_bytes: int = 256 * 1024) -> None:
@@ -136,6 +140,7 @@ class ChatStream:
         self.usage: Usage | None = None
         self.model = ""
         self.chunks = 0
+        self.thinking = False
         self.done = False
 
     def feed(self, block: bytes) -> str:
@@ -156,10 +161,12 @@ class ChatStream:
             if not chunk.choices:
                 continue
             choice = chunk.choices[0]
-            if choice.delta is not None and choice.delta.content:
+            delta = choice.delta
+            if delta is not None and delta.content:
                 if self.finish_reason:
                     raise MalformedStreamError("text after the finish_reason")
-                pieces.append(choice.delta.content)
+                pieces.append(delta.content)
+            self.thinking = delta is not None and bool(delta.reasoning_content or delta.reasoning)
             if choice.finish_reason:
                 self.finish_reason = choice.finish_reason
         self.chunks += len(events)

@@ -91,7 +91,7 @@ class TimedResponse:
         shown_at: Callable[[], float] | None = None,
     ) -> None:
         """Fails when another model than `expected_model` answers; "" accepts any. Once the reader
-        has got text, at `shown_at()`, more is read on the `beat`.
+        has got text, at `shown_at()`, more is read on the `beat`, and so are thoughts.
         """
         self._response = response
         self._clock = clock
@@ -131,9 +131,11 @@ class TimedResponse:
                 return text
             if chat.chunks > chunks:
                 self._expect()  # whole chunks are progress, single bytes and comments are not
+                if chat.thinking and self._shown_at is not None:
+                    self._rest(self._clock.now())  # nobody waits for a thought
         self._watchdog.stop()
         self._check_whole()
-        self._rise()
+        self._leave_beat()
         if chat.done and not self._response.content.at_eof():
             await self._drain()
         return ""
@@ -142,7 +144,7 @@ class TimedResponse:
         """Close the connection at once, unless the body was read to its end: then it is in the pool."""
         self._watchdog.stop()
         self._response.close()
-        self._rise()
+        self._leave_beat()
 
     def _rest(self, shown_at: float) -> None:
         connection = self._response.connection  # None once the body has ended
@@ -150,10 +152,10 @@ class TimedResponse:
             self._rested = connection.transport
             self._beat.rest(self._rested, shown_at)
 
-    def _rise(self) -> None:
+    def _leave_beat(self) -> None:
         """What is left of the answer, and the connection's next call, do not wait for the pulse."""
         if self._rested is not None:
-            self._beat.rise(self._rested)
+            self._beat.leave(self._rested)
             self._rested = None
 
     def _expect(self) -> None:

@@ -244,9 +244,9 @@ class WritingSection(BaseModel):
     compliance_additions_file: str = Field("", description="Terms added to the lexicon.")
     template_pace_seconds: Seconds = Field(0, description="Pause between pieces of the template writer.")
     stream_flush_ms: Annotated[int, Field(ge=0, le=1000)] = Field(
-        50,
-        description="Milliseconds from pulse to pulse on which running streams are read and sent, all "
-        "together; the first text does not wait. 0: every word as it comes.",
+        90,
+        description="Milliseconds from one reading of a running stream to the next, many at once; somewhat "
+        "less when hundreds run. The first text does not wait. 0: every word is read and sent as it comes.",
     )
     stream_buffer_events: Annotated[int, Field(ge=16)] = Field(
         4096, description="Events kept for a reconnecting stream."

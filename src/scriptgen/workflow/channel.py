@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from scriptgen.domain.generation import (
     GenerationEvent,
@@ -16,9 +17,10 @@ from scriptgen.domain.generation import (
     ScriptDelta,
     SequencedEvent,
 )
-from scriptgen.domain.pulse import EARLY, next_pulse
 
-_COARSE_FLUSH_SECONDS = 1.0
+_COARSE_FLUSH_SECONDS: Final = 1.0
+#: Seconds by which a timer may be early: uvloop's clock has whole milliseconds.
+_EARLY: Final = 0.002
 
 
 class EventChannel:
@@ -73,7 +75,7 @@ class EventChannel:
         if self.first_delta_at is None:
             self.first_delta_at = self._loop.time()
         interval = self._interval
-        if not interval or self._loop.time() + EARLY >= (due := next_pulse(self._flushed_at, interval)):
+        if not interval or self._loop.time() + _EARLY >= (due := next_pulse(self._flushed_at, interval)):
             self._flush()
         elif self._timer is None:
             self._timer = self._loop.call_at(due, self._flush)
@@ -138,3 +140,10 @@ class EventChannel:
             if not waker.done():
                 waker.set_result(None)
         self._wakers.clear()
+
+
+def next_pulse(now: float, seconds: float) -> float:
+    """The first multiple of `seconds` after `now`, both on the loop's clock, the same for all streams: their
+    timers are one wake-up. A pulse that is due counts as past.
+    """
+    return ((now + _EARLY) // seconds + 1) * seconds

@@ -78,6 +78,18 @@ def test_a_continuation_does_not_begin_like_the_version_before() -> None:
     assert "黄皮涂上也精神" not in clean("姐妹们晚上好！今天这支口红，黄皮涂上也精神。" + fresh, task)
 
 
+def test_it_tells_when_what_comes_is_left_out() -> None:
+    cleaner = StreamCleaner(WritingTask(TaskKind.CONTINUE, "再来一段", source_text=SCRIPT))
+    told = []
+    pieces = ["<think>先想想", "开场", "</think>", "姐妹们晚", "上好！今天这支口", "红，"]
+    for piece in pieces:
+        assert not cleaner.feed(piece)
+        told.append(cleaner.dropping)
+    assert told == [True, True, False, False, True, True]
+    assert cleaner.feed("这一句不一样，") == "今天这支口红，这一句不一样，"
+    assert not cleaner.dropping
+
+
 def test_a_rewrite_may_begin_like_its_source() -> None:
     pasted = WritingTask(TaskKind.MODIFY, f"把结尾改一下：{SCRIPT}", source_text=SCRIPT)
     assert clean(SCRIPT, pasted) == SCRIPT

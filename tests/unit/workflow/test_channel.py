@@ -18,9 +18,8 @@ from scriptgen.domain.generation import (
     SequencedEvent,
     StageChanged,
 )
-from scriptgen.domain.pulse import next_pulse
 from scriptgen.domain.vocabulary import GenerationStatus, Stage
-from scriptgen.workflow.channel import EventChannel
+from scriptgen.workflow.channel import EventChannel, next_pulse
 
 from .kit import shown_texts
 
