@@ -33,69 +33,86 @@ class Beat:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds if sys.platform == "linux" else 0
-        self._pulses = [_Pulse() for _ in range(_PULSES)]
-        self._pulse_of: dict[asyncio.Transport, _Pulse] = {}
+        apart = self._seconds * _SHORTEST / _PULSES
+        self._pulses = [_Pulse(apart * place) for place in range(_PULSES)]
 
-    def rest(self, transport: asyncio.Transport, shown_at: float) -> None:
+    def join(self, transport: asyncio.Transport) -> Seat:
+        """For a stream that comes over `transport`. It must `leave` in the end."""
+        needed = self._pulses[: self._streams // _CROWD + 1]
+        return Seat(self, min(needed, key=lambda pulse: pulse.streams), transport)
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one pulse to the next, as many streams as there are."""
+        return self._seconds * max(1 - self._streams / _SHARE, _SHORTEST)
+
+    @property
+    def _streams(self) -> int:
+        return sum(pulse.streams for pulse in self._pulses)
+
+
+class Seat:
+    """The place of one stream."""
+
+    def __init__(self, beat: Beat, pulse: _Pulse, transport: asyncio.Transport) -> None:
+        self._beat = beat
+        self._pulse = pulse
+        self._transport = transport
+        pulse.streams += 1
+
+    def rest(self, shown_at: float) -> None:
         """Leave what arrives in the kernel until the next pulse, unless that is long after `shown_at`, when
-        the reader last got text. A transport that has rested must `leave` in the end.
+        the reader last got text.
         """
-        if not self._seconds or transport.is_closing():
-            return
-        pulse = self._pulse_of.get(transport)
-        if pulse is None:
-            needed = self._pulses[: len(self._pulse_of) // _CROWD + 1]
-            pulse = self._pulse_of[transport] = min(needed, key=lambda one: one.streams)
-            pulse.streams += 1
-        interval = self._seconds * max(1 - len(self._pulse_of) / _SHARE, _SHORTEST)
-        pulse.rest(transport, shown_at, interval)
+        interval = self._beat.interval
+        if interval and self._pulse.admits(shown_at, interval):
+            self._read_from(_ENOUGH)
+            self._pulse.resting[self] = None
 
-    def leave(self, transport: asyncio.Transport) -> None:
+    def wake(self) -> None:
+        self._read_from(1)
+
+    def leave(self) -> None:
         """The answer has ended: its connection, resting or not, is to serve another call at once."""
-        pulse = self._pulse_of.pop(transport, None)
-        if pulse is not None:
-            pulse.streams -= 1
-            pulse.wake(transport)
+        self._pulse.streams -= 1
+        if self in self._pulse.resting:
+            del self._pulse.resting[self]
+            self.wake()
+
+    def _read_from(self, received: int) -> None:
+        """Not `pause_reading`: uvloop still wakes for the next word of each paused socket, and nobody would
+        notice the end of a connection.
+        """
+        if not self._transport.is_closing():
+            its_socket = self._transport.get_extra_info("socket")
+            its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, received)
 
 
 class _Pulse:
-    """Wakes its streams together."""
+    """Wakes its streams together, in step with the time `due`."""
 
-    def __init__(self) -> None:
+    def __init__(self, due: float) -> None:
         self.streams = 0
         # In the order in which they came to rest: each stream has the same place every time.
-        self._resting: dict[asyncio.Transport, None] = {}
-        self._due = 0.0  # when it comes, or last should have come
+        self.resting: dict[Seat, None] = {}
+        self._due = due  # when it comes, or last should have come
         self._timer: asyncio.TimerHandle | None = None
 
-    def rest(self, transport: asyncio.Transport, shown_at: float, interval: float) -> None:
+    def admits(self, shown_at: float, interval: float) -> bool:
+        """Whether it comes soon enough for one who last got text at `shown_at`; then it will come."""
         loop = asyncio.get_running_loop()
         due = self._due
         if self._timer is None:  # the next in step with the last one: what was missed is not made up for
             due += max((loop.time() - due) // interval + 1, 1) * interval
         if due - shown_at > interval * _PATIENCE:
-            return
-        _read_from(_ENOUGH, transport)
-        self._resting[transport] = None
+            return False
         if self._timer is None:
             self._due = due
             self._timer = loop.call_at(due, self._wake_all)
-
-    def wake(self, transport: asyncio.Transport) -> None:
-        """Ahead of the others, if it rests."""
-        if transport in self._resting:
-            del self._resting[transport]
-            _read_from(1, transport)
+        return True
 
     def _wake_all(self) -> None:
         self._timer = None
-        for transport in tuple(self._resting):
-            self.wake(transport)
-
-
-def _read_from(received: int, transport: asyncio.Transport) -> None:
-    """Not `pause_reading`: uvloop still wakes for the next word of each paused socket, and nobody would
-    notice the end of a connection.
-    """
-    if not transport.is_closing():
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, received)
+        resting, self.resting = self.resting, {}
+        for seat in resting:
+            seat.wake()

@@ -14,7 +14,7 @@ import msgspec
 
 from scriptgen.domain.generation import Usage
 
-from .beat import Beat
+from .beat import Beat, Seat
 from .errors import (
     CallDeadlineError,
     ContentFilteredError,
@@ -99,7 +99,7 @@ class TimedResponse:
         self._expected_model = expected_model
         self._beat = beat
         self._shown_at = shown_at
-        self._rested: asyncio.Transport | None = None
+        self._seat: Seat | None = None  # none before it rests, and after the answer has ended
         self._chat = ChatStream()
         self._watchdog = _Watchdog(response.content)
         self.written = ""
@@ -148,15 +148,17 @@ class TimedResponse:
 
     def _rest(self, shown_at: float) -> None:
         connection = self._response.connection  # None once the body has ended
-        if connection is not None and connection.transport is not None and not self.finish_reason:
-            self._rested = connection.transport
-            self._beat.rest(self._rested, shown_at)
+        if connection is None or connection.transport is None or self.finish_reason:
+            return
+        if self._seat is None:
+            self._seat = self._beat.join(connection.transport)
+        self._seat.rest(shown_at)
 
     def _leave_beat(self) -> None:
         """What is left of the answer, and the connection's next call, do not wait for the pulse."""
-        if self._rested is not None:
-            self._beat.leave(self._rested)
-            self._rested = None
+        if self._seat is not None:
+            self._seat.leave()
+            self._seat = None
 
     def _expect(self) -> None:
         clock = self._clock
