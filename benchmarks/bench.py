@@ -125,16 +125,20 @@ def _paced(wanted: Callable[[str], bool], *, tiny: bool) -> list[Row]:
     rows: list[Row] = []
     if not wanted("paced"):
         return rows
+    calls = 8 if tiny else 160
     with (
         processes.upstream(pace_ms=20) as url,
+        processes.floor(url) as floor,
         processes.service(VLLM_BASE_URL=url, VLLM_MODEL="bench") as one,
     ):
+        budget = "the least: every word passed on as it comes"
+        rows.append(measured_row("paced floor", floor, load.streaming, calls=calls, budget=budget, warm=8))
         rows.append(
             measured_row(
                 "paced 20 ms",
                 one,
                 load.streaming,
-                calls=8 if tiny else 160,
+                calls=calls,
                 budget="≤ 10, aim 7",
                 warm=8,
             )

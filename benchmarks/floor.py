@@ -1,17 +1,21 @@
-"""The least such a service can cost: one grpc.aio method that makes one raw aiohttp call, and nothing else.
+"""The least such a service can cost: a grpc.aio method that makes one raw aiohttp call, and nothing else.
 
-Answers CreateSession and Generate like the real service does, so that the same load runs against both.
+Answers CreateSession, Generate and GenerateStream like the real service does, so that the same load runs
+against both. The stream passes on what it reads, as it comes.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+from collections.abc import AsyncIterator
 
 import aiohttp
 import grpc
+import uvloop
 
 from scriptgen.v1 import generate_pb2, generate_pb2_grpc, session_pb2, session_pb2_grpc, types_pb2
+
+_BODY = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "写一段话术"}]}
 
 
 class Sessions(session_pb2_grpc.SessionServiceServicer):
@@ -25,11 +29,24 @@ class Generation(generate_pb2_grpc.GenerateServiceServicer):
         self._session = session
 
     async def Generate(self, request: object, context: object) -> generate_pb2.GenerateResponse:  # noqa: ARG002, N802
-        body = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "写一段话术"}]}
-        async with self._session.post(self._url, json=body) as response:
+        async with self._session.post(self._url, json=_BODY) as response:
             text = await response.read()
         script = types_pb2.Script(content=f"{len(text)} bytes")
         return generate_pb2.GenerateResponse(result=generate_pb2.GenerationResult(scripts=[script]))
+
+    async def GenerateStream(  # noqa: N802
+        self,
+        request: object,  # noqa: ARG002
+        context: object,  # noqa: ARG002
+    ) -> AsyncIterator[generate_pb2.GenerateStreamResponse]:
+        sequence = 0
+        async with self._session.post(self._url, json=_BODY) as response:
+            async for read in response.content.iter_any():
+                sequence += 1
+                delta = generate_pb2.ScriptDelta(text=str(len(read)))
+                yield generate_pb2.GenerateStreamResponse(sequence=sequence, delta=delta)
+        result = generate_pb2.GenerationResult()
+        yield generate_pb2.GenerateStreamResponse(sequence=sequence + 1, result=result)
 
 
 async def serve(url: str) -> None:
@@ -47,4 +64,4 @@ async def serve(url: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
-    asyncio.run(serve(parser.parse_args().url))
+    uvloop.run(serve(parser.parse_args().url))
