@@ -8,7 +8,7 @@ events as OpenAI chat completion chunks. Neither knows about sockets or time.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -94,11 +94,13 @@ class EventFramer:
 
 
 class _Delta(msgspec.Struct, gc=False):
-    """A model's thinking has a field of its own: one name at vLLM and llama.cpp, the other at Ollama."""
+    """A model's thinking has a field of its own: one name at vLLM and llama.cpp, the other at Ollama. What it
+    holds is not looked into.
+    """
 
     content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class _Choice(msgspec.Struct, gc=False):

@@ -120,6 +120,22 @@ def test_thinking_and_unknown_fields_are_not_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("delta", "thinking"),
+    [
+        (b'{"reasoning_content":"hmm"}', True),
+        (b'{"reasoning":"hmm","content":""}', True),
+        (b'{"reasoning":{"steps":[1]}}', True),
+        (b'{"reasoning":null,"reasoning_content":"","content":"hm"}', False),
+        (b'{"role":"assistant","content":""}', False),
+    ],
+)
+def test_a_thought_is_told_from_an_empty_text(delta: bytes, thinking: bool) -> None:
+    chat = ChatStream()
+    chat.feed(b'data: {"choices":[{"delta":' + delta + b"}]}\n\n")
+    assert chat.thinking is thinking
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"{",
