@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import pytest
@@ -96,28 +96,42 @@ async def test_a_clean_answer_is_passed_on_as_it_comes(checker: ComplianceChecke
     assert sum(isinstance(event, Text) for event in events) > 1
 
 
+class Asking(FakeModel):
+    """Asks before each event, and after the last, when the reader last got text."""
+
+    def __init__(self, *calls: Sequence[Step]) -> None:
+        super().__init__(*calls)
+        self.shown_at: list[float] = []
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
+        assert request.shown_at is not None
+        async for event in super().stream(request):
+            self.shown_at.append(request.shown_at())
+            yield event
+        self.shown_at.append(request.shown_at())
+
+
 async def test_the_model_is_told_when_the_reader_last_got_text_of_the_draft(
     checker: ComplianceChecker,
 ) -> None:
-    shown_at: list[float] = []
-
-    class Asking(FakeModel):
-        async def stream(self, request: CompletionRequest) -> AsyncGenerator[CompletionEvent, None]:
-            assert request.shown_at is not None
-            async for event in super().stream(request):
-                shown_at.append(request.shown_at())
-                yield event
-            shown_at.append(request.shown_at())
-
     said = [TextDelta(sentence) for sentence in SENTENCES]
     model = Asking([BackendChosen("vllm", "qwen"), *said, BackendSwitched("vllm", "idle"), *said, done()])
     loop = asyncio.get_running_loop()
     began = loop.time()
     await written(model, checker)
+    shown_at = model.shown_at
     never = -math.inf
     told = [never if at == never else "now" for at in shown_at if at == never or began <= at <= loop.time()]
     assert told == [never, never, *["now"] * 4, never, *["now"] * 4]
     assert shown_at[2:6] == sorted(shown_at[2:6])
+
+
+async def test_nobody_waits_for_what_is_left_out(checker: ComplianceChecker) -> None:
+    said = map(TextDelta, ["<think>", "先想想", "</think>", "姐", *SENTENCES])
+    model = Asking([BackendChosen("vllm", "qwen"), *said, done()])
+    await written(model, checker)
+    waits = [at == -math.inf for at in model.shown_at]
+    assert waits[:4] == [True, True, False, False]  # told before each event: the thought has begun
 
 
 async def test_closing_the_writer_closes_the_upstream_at_once(checker: ComplianceChecker) -> None:
